@@ -1,0 +1,212 @@
+//! Stable error reasons: one table from reason to gRPC code and exit code.
+
+use std::{fmt, str::FromStr};
+
+use tonic::Code;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $code:ident, $exit:literal;)+) => {
+        /// Why something failed. The text form travels as `google.rpc.ErrorInfo.reason` and never
+        /// changes once released; scripts may rely on it and on the exit code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable text form, in `SCREAMING_SNAKE_CASE`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The gRPC status code this reason travels under.
+            pub const fn grpc_code(self) -> Code {
+                match self { $(Self::$variant => Code::$code,)+ }
+            }
+
+            /// The exit code of `qmdctl` (and of `qmdd`, where it can fail so).
+            pub const fn exit_code(self) -> u8 {
+                match self { $(Self::$variant => $exit,)+ }
+            }
+
+            /// What it means, as documented in `docs/protocol.md`.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A defect in the program; the log has the details.
+    Internal = "INTERNAL", Internal, 1;
+    // 2 is clap's exit code for wrong usage.
+    /// A request field is malformed.
+    InvalidArgument = "INVALID_ARGUMENT", InvalidArgument, 3;
+
+    /// The query has no words in it.
+    QueryEmpty = "QUERY_EMPTY", InvalidArgument, 10;
+    /// The query is longer than 16 KiB.
+    QueryTooLong = "QUERY_TOO_LONG", InvalidArgument, 11;
+    /// The query does not follow the query grammar.
+    QuerySyntax = "QUERY_SYNTAX", InvalidArgument, 12;
+    /// No collection of that name is configured.
+    CollectionUnknown = "COLLECTION_UNKNOWN", NotFound, 13;
+    /// A collection of that name or of that folder exists already.
+    CollectionExists = "COLLECTION_EXISTS", AlreadyExists, 14;
+    /// The name is not usable for a collection.
+    CollectionNameInvalid = "COLLECTION_NAME_INVALID", InvalidArgument, 15;
+    /// The folder does not exist, or is not a folder.
+    FolderMissing = "FOLDER_MISSING", NotFound, 16;
+    /// The file or folder cannot be read.
+    FileUnreadable = "FILE_UNREADABLE", PermissionDenied, 17;
+    /// No document has that address.
+    DocumentNotFound = "DOCUMENT_NOT_FOUND", NotFound, 18;
+    /// More than one document fits the address.
+    DocumentAmbiguous = "DOCUMENT_AMBIGUOUS", InvalidArgument, 19;
+
+    /// The configuration file does not parse or does not validate.
+    ConfigInvalid = "CONFIG_INVALID", FailedPrecondition, 20;
+    /// The configuration file changed while it was being edited.
+    ConfigConflict = "CONFIG_CONFLICT", Aborted, 21;
+    /// The configuration file cannot be read or written.
+    ConfigUnavailable = "CONFIG_UNAVAILABLE", FailedPrecondition, 22;
+    /// The index named in the request has no configuration.
+    IndexUnknown = "INDEX_UNKNOWN", NotFound, 23;
+
+    /// The file is over the size limit.
+    FileTooLarge = "FILE_TOO_LARGE", InvalidArgument, 24;
+    /// The file holds no text: it is binary, or in an unknown encoding.
+    FileBinary = "FILE_BINARY", InvalidArgument, 25;
+    /// The file is empty.
+    FileEmpty = "FILE_EMPTY", InvalidArgument, 26;
+
+    /// No model is configured for the role.
+    ModelNotConfigured = "MODEL_NOT_CONFIGURED", FailedPrecondition, 30;
+    /// The configured model's file is not on this machine.
+    ModelMissing = "MODEL_MISSING", FailedPrecondition, 31;
+    /// The model file is damaged or of a kind that cannot be used.
+    ModelCorrupt = "MODEL_CORRUPT", FailedPrecondition, 32;
+    /// The model is still loading.
+    ModelLoading = "MODEL_LOADING", Unavailable, 33;
+    /// The model's worker ended in the middle of the work.
+    WorkerCrashed = "WORKER_CRASHED", Unavailable, 34;
+    /// The model crashed its worker again and again and is set aside.
+    ModelQuarantined = "MODEL_QUARANTINED", FailedPrecondition, 35;
+    /// The model catalogue has no such name or profile.
+    ModelUnknown = "MODEL_UNKNOWN", NotFound, 36;
+    /// The model hub cannot be reached.
+    HubUnreachable = "HUB_UNREACHABLE", Unavailable, 37;
+    /// The hub refused the download.
+    HubRefused = "HUB_REFUSED", FailedPrecondition, 38;
+    /// A downloaded or imported file does not match its pinned hash.
+    HashMismatch = "HASH_MISMATCH", DataLoss, 39;
+    /// A text is longer than the model's window.
+    InputTooLong = "INPUT_TOO_LONG", InvalidArgument, 40;
+    /// The queue of the model is full.
+    QueueFull = "QUEUE_FULL", ResourceExhausted, 41;
+    /// The deadline passed before the work was done.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, 42;
+    /// The caller gave up.
+    Cancelled = "CANCELLED", Cancelled, 43;
+    /// This build has no inference backend.
+    BackendMissing = "BACKEND_MISSING", FailedPrecondition, 44;
+    /// The model does not fit into memory.
+    MemoryShort = "MEMORY_SHORT", ResourceExhausted, 45;
+    /// Stored vectors are of another model than the configured one.
+    VectorsStale = "VECTORS_STALE", FailedPrecondition, 46;
+    /// Some documents have no vectors yet.
+    VectorsPending = "VECTORS_PENDING", FailedPrecondition, 47;
+    /// A helper program that the task needs is not installed or failed.
+    ToolFailed = "TOOL_FAILED", FailedPrecondition, 48;
+
+    /// The index database is damaged.
+    StoreCorrupt = "STORE_CORRUPT", DataLoss, 50;
+    /// The index database is of a newer version of this program.
+    StoreTooNew = "STORE_TOO_NEW", FailedPrecondition, 51;
+    /// The disk is full.
+    DiskFull = "DISK_FULL", ResourceExhausted, 52;
+    /// The index database cannot be opened or written.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, 53;
+    /// The same work is already under way.
+    Busy = "BUSY", Aborted, 54;
+
+    /// The socket's path is longer than the system allows.
+    SocketPathTooLong = "SOCKET_PATH_TOO_LONG", InvalidArgument, 60;
+    /// The socket or its folder may not be used: wrong owner, wrong mode, or a link.
+    SocketRefused = "SOCKET_REFUSED", PermissionDenied, 61;
+    /// The connection comes from another user.
+    PeerRefused = "PEER_REFUSED", PermissionDenied, 62;
+    /// Another daemon serves this user already.
+    DaemonRunning = "DAEMON_RUNNING", AlreadyExists, 63;
+    /// No daemon runs, and none was to be started.
+    DaemonNotRunning = "DAEMON_NOT_RUNNING", Unavailable, 64;
+    /// The daemon was started and did not come up.
+    DaemonStartFailed = "DAEMON_START_FAILED", Unavailable, 65;
+    /// The daemon does not answer.
+    DaemonUnreachable = "DAEMON_UNREACHABLE", Unavailable, 66;
+    /// Client and daemon are of incompatible versions.
+    ProtocolMismatch = "PROTOCOL_MISMATCH", FailedPrecondition, 67;
+    /// The daemon serves another configuration folder.
+    ConfigHomeMismatch = "CONFIG_HOME_MISMATCH", FailedPrecondition, 68;
+    /// The daemon is ending.
+    ShuttingDown = "SHUTTING_DOWN", Unavailable, 69;
+
+    /// With `--strict`: the answer is made of less than was asked for.
+    PartialAnswer = "PARTIAL_ANSWER", FailedPrecondition, 75;
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text is no reason this version knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown reason code")]
+pub struct UnknownReason;
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
+            .ok_or(UnknownReason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn text_and_exit_codes_are_distinct_and_parse_back() {
+        let mut exits = HashSet::new();
+        for &reason in Reason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(reason));
+            assert!(
+                exits.insert(reason.exit_code()),
+                "{reason} shares its exit code"
+            );
+            assert!(
+                !matches!(reason.exit_code(), 0 | 2),
+                "{reason} takes a reserved exit code"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_text_is_an_error() {
+        assert_eq!("NO_SUCH_REASON".parse::<Reason>(), Err(UnknownReason));
+    }
+}

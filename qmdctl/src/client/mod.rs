@@ -1,0 +1,188 @@
+//! The connection to the daemon: found where it is, started where it is not.
+
+mod dial;
+mod manager;
+mod start;
+
+use std::{env, fmt, os::unix::ffi::OsStrExt, time::Duration};
+
+use hyper_util::rt::TokioIo;
+use qmd_proto::{
+    PROTOCOL_VERSION, Reason, handshake,
+    paths::Dirs,
+    v1::{
+        IndexRef, control_service_client::ControlServiceClient,
+        document_service_client::DocumentServiceClient, index_ref,
+        index_service_client::IndexServiceClient, search_service_client::SearchServiceClient,
+    },
+};
+use tonic::{
+    Request, Status,
+    metadata::{Binary, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use self::dial::Link;
+use crate::error::{Failure, Result};
+
+/// A request that got no sign of life from the daemon for this long is over. The daemon answers
+/// pings whatever it works on.
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every call goes through.
+pub(crate) type Transport = InterceptedService<Channel, Handshake>;
+
+/// Where this user's daemon is to be found, and how it is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    /// The user's folders.
+    pub(crate) dirs: Dirs,
+    /// Name of the index that requests are about.
+    index: Option<String>,
+}
+
+impl Home {
+    /// Reads the environment.
+    pub(crate) fn from_process(index: Option<String>) -> Result<Self> {
+        let dirs = Dirs::from_process().ok_or_else(|| {
+            Failure::new(Reason::ConfigUnavailable, "this user has no home folder")
+                .hint("set HOME to an absolute path")
+        })?;
+        Ok(Self { dirs, index })
+    }
+
+    /// The index that requests are about.
+    pub(crate) fn index(&self) -> Option<IndexRef> {
+        self.index.clone().map(|name| IndexRef {
+            target: Some(index_ref::Target::Name(name)),
+        })
+    }
+
+    /// Connects to the daemon, and starts it first where none runs.
+    pub(crate) async fn connect(&self) -> Result<Client> {
+        let link = match dial::find(&self.dirs).await? {
+            Some(link) => link,
+            None if autostart() => start::start(&self.dirs).await?,
+            None => return Err(not_running().into()),
+        };
+        Client::over(link, Handshake::whole(&self.dirs)).await
+    }
+
+    /// Connects to the daemon if it runs, whatever its version and its configuration.
+    pub(crate) async fn connect_running(&self) -> Result<Option<Client>> {
+        match dial::find(&self.dirs).await? {
+            Some(link) => Ok(Some(Client::over(link, Handshake::lenient()).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts the daemon. False when it runs already.
+    pub(crate) async fn start(&self) -> Result<bool> {
+        if dial::find(&self.dirs).await?.is_some() {
+            return Ok(false);
+        }
+        start::start(&self.dirs).await?;
+        Ok(true)
+    }
+}
+
+/// No daemon runs.
+pub(crate) fn not_running() -> Failure {
+    Failure::new(Reason::DaemonNotRunning, "no daemon runs")
+        .hint("start it with `qmdctl daemon start`")
+}
+
+fn autostart() -> bool {
+    env::var_os("QMDD_AUTOSTART").is_none_or(|value| value != "0")
+}
+
+/// A connection.
+pub(crate) struct Client(Transport);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl Client {
+    async fn over(link: Link, handshake: Handshake) -> Result<Self> {
+        let mut stream = Some(TokioIo::new(link.into_stream()));
+        // The one stream there is: a broken connection is reported, not silently made anew.
+        let connector = tower::service_fn(move |_| {
+            let stream = stream
+                .take()
+                .ok_or_else(|| std::io::Error::other("it was closed"));
+            std::future::ready(stream)
+        });
+        let channel = Endpoint::from_static("http://localhost")
+            .http2_keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .connect_with_connector(connector)
+            .await
+            .map_err(|error| Failure::from(Status::from_error(Box::new(error))))?;
+        Ok(Self(InterceptedService::new(channel, handshake)))
+    }
+
+    /// Search. Whole documents may come back, so replies have no size limit.
+    pub(crate) fn search(&self) -> SearchServiceClient<Transport> {
+        SearchServiceClient::new(self.0.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    /// Documents.
+    pub(crate) fn documents(&self) -> DocumentServiceClient<Transport> {
+        DocumentServiceClient::new(self.0.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    /// Collections, update and embed.
+    pub(crate) fn index(&self) -> IndexServiceClient<Transport> {
+        IndexServiceClient::new(self.0.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    /// The daemon and its models.
+    pub(crate) fn control(&self) -> ControlServiceClient<Transport> {
+        ControlServiceClient::new(self.0.clone())
+    }
+}
+
+/// What every request says of the client.
+#[derive(Debug, Clone)]
+pub(crate) struct Handshake {
+    /// The configuration the request is meant for.
+    config_home: Option<MetadataValue<Binary>>,
+}
+
+impl Handshake {
+    /// Refused by a daemon of another protocol or another configuration.
+    fn whole(dirs: &Dirs) -> Self {
+        let config_home = dirs.config.as_os_str().as_bytes();
+        Self {
+            config_home: Some(MetadataValue::from_bytes(config_home)),
+        }
+    }
+
+    /// Answered by every daemon: for looking at it and for ending it.
+    fn lenient() -> Self {
+        Self { config_home: None }
+    }
+}
+
+impl Interceptor for Handshake {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let metadata = request.metadata_mut();
+        metadata.insert(
+            handshake::CLIENT_VERSION,
+            MetadataValue::from_static(env!("CARGO_PKG_VERSION")),
+        );
+        if let Some(config_home) = &self.config_home {
+            metadata.insert(handshake::PROTOCOL, PROTOCOL_VERSION.into());
+            metadata.insert_bin(handshake::CONFIG_HOME, config_home.clone());
+        }
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests;

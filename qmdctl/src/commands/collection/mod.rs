@@ -1,0 +1,5 @@
+//! `collection`.
+
+pub(super) mod add;
+pub(super) mod list;
+pub(super) mod remove;

@@ -1,0 +1,48 @@
+//! `embed`.
+
+use std::time::Instant;
+
+use qmd_proto::v1::{EmbedIndexProgress, EmbedIndexRequest, embed_index_event::Event};
+
+use super::next;
+use crate::{
+    cli::EmbedArgs,
+    client::Home,
+    error::Result,
+    render::{self, Screen, Step},
+};
+
+pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<()> {
+    let client = home.connect().await?;
+    let request = EmbedIndexRequest {
+        index: home.index(),
+        collections: args.collections,
+        force: args.force,
+    };
+    let mut events = client.index().embed(request).await?.into_inner();
+    let started = Instant::now();
+    let mut progress = screen.progress();
+    let summary = loop {
+        match next(&mut events).await?.event {
+            Some(Event::Progress(step)) => {
+                progress.show(&shown(&step, started.elapsed().as_secs_f64()));
+            }
+            Some(Event::Summary(summary)) => break summary,
+            // An event of a newer daemon.
+            None => {}
+        }
+    };
+    progress.finish();
+    screen.done(&render::embedded(&summary))
+}
+
+fn shown(step: &EmbedIndexProgress, seconds: f64) -> Step {
+    let rate = step.tokens_done as f64 / seconds.max(1e-3);
+    Step {
+        label: "embedding".into(),
+        done: step.documents_done,
+        total: step.documents_total,
+        detail: format!("{} chunks, {rate:.0} tokens a second", step.chunks_done),
+        bytes: false,
+    }
+}

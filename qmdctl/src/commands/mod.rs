@@ -1,0 +1,63 @@
+//! The verbs: each asks the daemon and hands what it says to `render`.
+
+mod collection;
+mod daemon;
+mod embed;
+mod get;
+mod models;
+mod search;
+mod status;
+mod update;
+
+use qmd_proto::v1::SearchMode;
+use tonic::Streaming;
+
+use crate::{
+    cli::{Cli, CollectionCommand, Command, DaemonCommand, ModelsCommand},
+    client::Home,
+    error::{Failure, Result},
+    render::Screen,
+};
+
+/// Does what the command line asks for.
+pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
+    let home = Home::from_process(cli.global.index)?;
+    match cli.command {
+        Command::Query(args) => search::run(&home, screen, &args, SearchMode::Hybrid).await,
+        Command::Search(args) => search::run(&home, screen, &args, SearchMode::Lexical).await,
+        Command::Vsearch(args) => search::run(&home, screen, &args, SearchMode::Vector).await,
+        Command::Get(args) => get::run(&home, screen, &args).await,
+        Command::Collection(command) => match command {
+            CollectionCommand::Add(args) => collection::add::run(&home, screen, args).await,
+            CollectionCommand::List(_) => collection::list::run(&home, screen).await,
+            CollectionCommand::Remove(args) => collection::remove::run(&home, screen, args).await,
+        },
+        Command::Update(args) => update::run(&home, screen, args).await,
+        Command::Embed(args) => embed::run(&home, screen, args).await,
+        Command::Status(_) => status::run(&home, screen).await,
+        Command::Models(command) => match command {
+            ModelsCommand::List(_) => models::list::run(&home, screen).await,
+            ModelsCommand::Pull(args) => models::pull::run(&home, screen, &args).await,
+        },
+        Command::Daemon(command) => match command {
+            DaemonCommand::Start => daemon::start::run(&home, screen).await,
+            DaemonCommand::Stop => daemon::stop::run(&home, screen).await,
+            DaemonCommand::Restart => daemon::restart::run(&home, screen).await,
+            DaemonCommand::Status(_) => daemon::status::run(&home, screen).await,
+            DaemonCommand::Logs(args) => daemon::logs::run(&home, &args).await,
+        },
+    }
+}
+
+/// The next event of a job's stream, which must not end before its summary.
+async fn next<T>(stream: &mut Streaming<T>) -> Result<T> {
+    match stream.message().await? {
+        Some(event) => Ok(event),
+        None => Err(incomplete("the daemon ended the job without a summary").into()),
+    }
+}
+
+/// A reply of the daemon that lacks a part every reply has.
+fn incomplete(message: &str) -> Failure {
+    Failure::internal(message).hint("see `qmdctl daemon logs`")
+}

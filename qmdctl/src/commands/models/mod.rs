@@ -1,0 +1,5 @@
+//! `models`.
+
+pub(super) mod list;
+mod pip;
+pub(super) mod pull;

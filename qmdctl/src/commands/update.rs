@@ -1,0 +1,50 @@
+//! `update`.
+
+use qmd_proto::v1::{UpdateRequest, update_event::Event};
+
+use super::next;
+use crate::{
+    cli::UpdateArgs,
+    client::Home,
+    error::Result,
+    render::{self, Screen, Step},
+};
+
+pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result<()> {
+    let client = home.connect().await?;
+    let request = UpdateRequest {
+        index: home.index(),
+        collections: args.collections,
+    };
+    let mut events = client.index().update(request).await?.into_inner();
+    let mut progress = screen.progress();
+    let summary = loop {
+        match next(&mut events).await?.event {
+            Some(Event::Progress(step)) => progress.show(&Step {
+                label: format!("updating {}", step.collection),
+                done: step.files_done,
+                total: step.files_total,
+                detail: step.current,
+                bytes: false,
+            }),
+            Some(Event::Summary(summary)) => break summary,
+            // An event of a newer daemon.
+            None => {}
+        }
+    };
+    progress.finish();
+    if let Some((notice, lines)) = render::skipped(&summary.skipped, screen.is_verbose()) {
+        Screen::warn(&notice);
+        for line in lines {
+            screen.note(&line);
+        }
+    }
+    screen.done(&render::updated(&summary))?;
+    if summary.pending_embedding > 0 {
+        screen.note(&format!(
+            "{} to embed: run `qmdctl embed`",
+            summary.pending_embedding
+        ));
+    }
+    Ok(())
+}

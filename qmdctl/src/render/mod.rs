@@ -1,0 +1,145 @@
+//! What the user sees. The only place that prints: results go to standard output, all else to
+//! standard error. What is shown is put together as text first, by functions without effects.
+
+mod collections;
+mod daemon;
+mod document;
+mod explain;
+mod highlight;
+mod jobs;
+mod json;
+mod models;
+mod notice;
+mod passage;
+mod progress;
+mod search;
+mod status;
+mod table;
+mod text;
+
+use std::io::{self, IsTerminal, Write};
+
+pub(crate) use self::{
+    collections::{collection_list, collection_list_json},
+    daemon::{daemon_status, daemon_status_json},
+    document::{document, document_json},
+    jobs::{embedded, skipped, updated},
+    models::{model_list, model_list_json},
+    notice::Notice,
+    progress::{Progress, Step},
+    search::{hits, hits_json, timing},
+    status::{status, status_json},
+    text::{clean, count, size},
+};
+use crate::{
+    cli::{Cli, Format},
+    error::{Error, Failure, Result},
+};
+
+/// Where output goes and how much of it there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Screen {
+    format: Format,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Screen {
+    /// As the command line has it.
+    pub(crate) fn new(cli: &Cli) -> Self {
+        Self {
+            format: cli.format(),
+            quiet: cli.global.quiet,
+            verbose: cli.global.verbose,
+        }
+    }
+
+    /// The format wanted.
+    pub(crate) fn format(self) -> Format {
+        self.format
+    }
+
+    /// Whether details are wanted.
+    pub(crate) fn is_verbose(self) -> bool {
+        self.verbose
+    }
+
+    /// Whether a person reads the results.
+    pub(crate) fn is_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Prints a result. Colours are left out where they would not be understood.
+    pub(crate) fn print(text: &str) -> Result<()> {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| unwritten(&error))
+    }
+
+    /// Prints a result as it is, byte by byte.
+    pub(crate) fn print_raw(bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)
+            .and_then(|()| out.flush())
+            .map_err(|error| unwritten(&error))
+    }
+
+    /// Prints what a command has done, unless quiet.
+    pub(crate) fn done(self, text: &str) -> Result<()> {
+        if self.quiet {
+            Ok(())
+        } else {
+            Self::print(&format!("{text}\n"))
+        }
+    }
+
+    /// Tells something by the way, unless quiet.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            tell(&format!("{text}\n"));
+        }
+    }
+
+    /// Tells a detail, when details are wanted.
+    pub(crate) fn detail(self, text: &str) {
+        if self.verbose {
+            tell(&format!("{text}\n"));
+        }
+    }
+
+    /// Warns.
+    pub(crate) fn warn(warning: &Notice) {
+        tell(&warning.warning());
+    }
+
+    /// Tells why the command failed.
+    pub(crate) fn error(self, failure: &Failure) {
+        tell(&match self.format {
+            Format::Cli => notice::error(failure),
+            Format::Json => notice::error_json(failure),
+        });
+    }
+
+    /// Shows how a long job goes on.
+    pub(crate) fn progress(self) -> Progress {
+        Progress::new(self.quiet, io::stderr().is_terminal())
+    }
+}
+
+/// Nobody can be told when even this fails.
+fn tell(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+fn unwritten(error: &io::Error) -> Error {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Error::BrokenPipe;
+    }
+    Failure::of_path(
+        "standard output".as_ref(),
+        error,
+        qmd_proto::Reason::FileUnreadable,
+    )
+    .into()
+}

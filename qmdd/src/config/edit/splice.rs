@@ -1,0 +1,419 @@
+//! The text of an edit: yaml-edit makes it, and it counts only if it proves to be right, by what
+//! the new text says and by what it shares with the old.
+
+use std::str::FromStr;
+
+use serde_json::{Map, Value, json};
+use yaml_edit::{MappingBuilder, YamlFile, YamlNode};
+
+use crate::domain::{Collection, CollectionName};
+
+/// The text with a collection in it, after the others; `None` when that cannot be done without
+/// touching anything else.
+pub(super) fn add(text: &str, collection: &Collection, path: &str) -> Option<String> {
+    let new = added(text, collection, path)?;
+    let expected = with_collection(text, collection, path)?;
+    (is_insertion(text, &new) && value(&new)? == expected).then_some(new)
+}
+
+/// The text without a collection; `None` when that cannot be done without touching anything else.
+pub(super) fn remove(text: &str, name: &CollectionName) -> Option<String> {
+    let new = removed(text, name)?;
+    let expected = without(text, name)?;
+    (is_removal(text, &new) && value(&new)? == expected).then_some(new)
+}
+
+fn added(text: &str, collection: &Collection, path: &str) -> Option<String> {
+    let entry = entry(collection, path).build_document().as_mapping()?;
+    let name = collection.name.as_str();
+    let yaml = YamlFile::from_str(text).ok()?;
+    let Some(root) = yaml.document().and_then(|document| document.as_mapping()) else {
+        // Nothing but comments.
+        let outer = MappingBuilder::new()
+            .pair(name, &entry)
+            .build_document()
+            .as_mapping()?;
+        let whole = MappingBuilder::new()
+            .pair("collections", &outer)
+            .build_document();
+        let newline = if text.is_empty() || text.ends_with('\n') {
+            ""
+        } else {
+            "\n"
+        };
+        return Some(format!("{text}{newline}{whole}\n"));
+    };
+    match root.get_mapping("collections") {
+        Some(collections) => collections.set(name, &entry),
+        None => {
+            let outer = MappingBuilder::new()
+                .pair(name, &entry)
+                .build_document()
+                .as_mapping()?;
+            root.set("collections", &outer);
+        }
+    }
+    Some(yaml.to_string())
+}
+
+fn removed(text: &str, name: &CollectionName) -> Option<String> {
+    let yaml = YamlFile::from_str(text).ok()?;
+    let collections = yaml.document()?.as_mapping()?.get_mapping("collections")?;
+    let key = collections.keys().find(|key| names(key, name))?;
+    collections.remove(key)?;
+    Some(yaml.to_string())
+}
+
+/// Whether a key is a name: as a string, or as a plain number or the like, spelt the same.
+fn names(key: &YamlNode, name: &CollectionName) -> bool {
+    key.as_scalar()
+        .is_some_and(|scalar| scalar.as_string() == name.as_str())
+}
+
+fn entry(collection: &Collection, path: &str) -> MappingBuilder {
+    let mut entry = MappingBuilder::new()
+        .pair("path", path)
+        .pair("pattern", collection.pattern.as_str());
+    if !collection.ignore.is_empty() {
+        entry = entry.sequence("ignore", |mut list| {
+            for glob in &collection.ignore {
+                list = list.item(glob.as_str());
+            }
+            list
+        });
+    }
+    if !collection.context.is_empty() {
+        entry = entry.mapping("context", |mut map| {
+            for (prefix, text) in &collection.context {
+                map = map.pair(prefix, text.as_str());
+            }
+            map
+        });
+    }
+    if !collection.include_by_default {
+        entry = entry.pair("includeByDefault", false);
+    }
+    entry
+}
+
+/// All that a text says, keys unknown to us included.
+fn value(text: &str) -> Option<Value> {
+    let value: Option<Map<String, Value>> = serde_saphyr::from_str(text).ok()?;
+    Some(Value::Object(value.unwrap_or_default()))
+}
+
+/// What the text should say with the collection in it.
+fn with_collection(text: &str, collection: &Collection, path: &str) -> Option<Value> {
+    let mut entry = json!({ "path": path, "pattern": collection.pattern });
+    if !collection.ignore.is_empty() {
+        entry["ignore"] = json!(collection.ignore);
+    }
+    if !collection.context.is_empty() {
+        let context = collection.context.iter();
+        entry["context"] = context
+            .map(|(prefix, text)| (prefix.clone(), json!(text)))
+            .collect();
+    }
+    if !collection.include_by_default {
+        entry["includeByDefault"] = json!(false);
+    }
+    let mut whole = value(text)?;
+    whole["collections"][collection.name.as_str()] = entry;
+    Some(whole)
+}
+
+/// What the text should say without the collection.
+fn without(text: &str, name: &CollectionName) -> Option<Value> {
+    let mut whole = value(text)?;
+    whole
+        .get_mut("collections")?
+        .as_object_mut()?
+        .remove(name.as_str())?;
+    Some(whole)
+}
+
+/// How an empty mapping may be written.
+const EMPTY: [&str; 4] = ["", "{}", "~", "null"];
+
+/// Whether the new text is the old one with one run of text put in, be it for an empty mapping.
+fn is_insertion(old: &str, new: &str) -> bool {
+    let (head, tail) = common_ends(old, new);
+    // The end they share may take in the end of an empty mapping.
+    (0..=EMPTY.len())
+        .filter_map(|back| old.get(head..old.len() - tail + back))
+        .any(|gone| EMPTY.contains(&gone.trim()))
+}
+
+/// Whether the new text is the old one with one run of text taken out, be it for an empty mapping.
+fn is_removal(old: &str, new: &str) -> bool {
+    is_insertion(new, old)
+}
+
+/// Bytes that two texts share at the start and, of the rest, at the end; on character boundaries.
+fn common_ends(a: &str, b: &str) -> (usize, usize) {
+    let same = |(a, b): &(char, char)| a == b;
+    let length = |pair: (char, char)| pair.0.len_utf8();
+    let head = a.chars().zip(b.chars()).take_while(same).map(length).sum();
+    let (a, b) = (&a[head..], &b[head..]);
+    (
+        head,
+        a.chars()
+            .rev()
+            .zip(b.chars().rev())
+            .take_while(same)
+            .map(length)
+            .sum(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(text: &str) -> CollectionName {
+        CollectionName::new(text).unwrap()
+    }
+
+    fn collection(text: &str) -> Collection {
+        Collection {
+            name: name(text),
+            path: format!("/{text}").into(),
+            pattern: "**/*.md".into(),
+            ignore: Vec::new(),
+            context: Vec::new(),
+            include_by_default: true,
+        }
+    }
+
+    fn add_new(text: &str) -> String {
+        add(text, &collection("new"), "/new").unwrap_or_else(|| panic!("not added to {text:?}"))
+    }
+
+    fn remove_a(text: &str) -> String {
+        remove(text, &name("a")).unwrap_or_else(|| panic!("not removed from {text:?}"))
+    }
+
+    const NEW: &str = "  new:\n    path: /new\n    pattern: '**/*.md'\n";
+
+    #[test]
+    fn additions_go_after_the_last_and_leave_the_rest() {
+        for (head, tail) in [
+            (
+                "# head\ncollections:\n  a:\n    path: /a  # here\n",
+                "\n# about models\nmodels:\n  embed: x\n",
+            ),
+            (
+                "collections:\n  a:\n    path: /a\t# tab\n  b: {path: /b}\n",
+                "",
+            ),
+            ("collections:\n", "models: {}\n"),
+            (
+                "global_context: |\n  x\n  y\n\n\ncollections:\n  a: {path: /x}\n",
+                "\n\n",
+            ),
+            (
+                "collections:\n  a:\n    path: /a\n    context:\n      /: |\n        long\n        text\n",
+                "x: 1\n",
+            ),
+        ] {
+            assert_eq!(
+                add_new(&format!("{head}{tail}")),
+                format!("{head}{NEW}{tail}")
+            );
+        }
+    }
+
+    #[test]
+    fn files_of_every_shape_take_an_addition() {
+        for text in [
+            "",
+            "\n",
+            "# only a comment",
+            "# only a comment\n",
+            "---\n",
+            "---\n# c\ncollections:\n  a: {path: /a}\n",
+            "{}",
+            "collections: {}",
+            "collections: {}\n",
+            "collections: {} # none yet\nmodels:\n  embed: x\n",
+            "collections: {a: {path: /a}}\n",
+            "collections: { a: { path: /a, }, }\n",
+            "collections:",
+            "collections: # soon\n",
+            "collections: ~\n",
+            "collections: null\n",
+            "models:\n  embed: x",
+            "models: {}\r\ncollections:\r\n  a:\r\n    path: /a\r\n\r\n# end\r\n",
+            "collections:\n    a:\n        path: /a\n",
+            "collections:\n  a:\n    path: /a\n    # about a\n  # about none\n# end\n",
+            "collections:\n  a:\n    path: /a\n    ignore:\n    - x\n    - y\n",
+            "\"collections\":\n  \"a\":\n    \"path\": \"/a\"\n",
+            "base: &base {pattern: x}\ncollections:\n  a:\n    <<: *base\n    path: /a\n",
+            "collections:\n  a:\n    path: >-\n      /a\n      b\n",
+            "collections:\n\n  a:\n    path: /a\n...\n",
+        ] {
+            add_new(text);
+        }
+    }
+
+    #[test]
+    fn a_removal_leaves_the_rest() {
+        for (text, left) in [
+            (
+                "collections:\n  a:\n    path: /a\n  b:\n    path: /b # b\n",
+                "collections:\n  b:\n    path: /b # b\n",
+            ),
+            (
+                "collections:\n  b: {path: /b}\n  a: {path: /a}\nx: 1\n",
+                "collections:\n  b: {path: /b}\nx: 1\n",
+            ),
+            (
+                "collections:\n  a:\n    path: /a\n\n# m\nmodels: {}\n",
+                "collections: {}\n\n# m\nmodels: {}\n",
+            ),
+            (
+                "collections: {a: {path: /a}, b: {path: /b}}\n",
+                "collections: {b: {path: /b}}\n",
+            ),
+            ("collections: {a: {path: /a}}\n", "collections: {}\n"),
+            (
+                "collections:\r\n  a:\r\n    path: /a\r\n  b: {path: /b}\r\n",
+                "collections:\r\n  b: {path: /b}\r\n",
+            ),
+            (
+                "collections:\n  'a':\n    path: /a\n  b: {path: /b}",
+                "collections:\n  b: {path: /b}",
+            ),
+        ] {
+            assert_eq!(remove_a(text), left, "from {text:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_like_values_are_quoted_and_found() {
+        for odd in [
+            "2024", "1.0", "true", "null", "no", "1e3", "メモ", "a.b_c-d",
+        ] {
+            let text = add("collections: {}\n", &collection(odd), "/x").unwrap();
+            assert_eq!(
+                value(&remove(&text, &name(odd)).unwrap()),
+                value("collections: {}")
+            );
+            if odd == "null" {
+                // Plain, it is no name but the lack of one, and the file does not parse.
+                continue;
+            }
+            let plain = format!("collections:\n  {odd}:\n    path: /x\n  b: {{path: /b}}\n");
+            assert_eq!(
+                remove(&plain, &name(odd)).as_deref(),
+                Some("collections:\n  b: {path: /b}\n"),
+                "{odd}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_a_collection_has_is_written() {
+        let whole = Collection {
+            ignore: vec!["a/**".into(), "*.tmp".into(), "# no comment".into()],
+            context: vec![
+                ("/".into(), "two\nlines: \"x\"".into()),
+                ("/b".into(), " - ".into()),
+            ],
+            include_by_default: false,
+            pattern: "**/*.{md,org}".into(),
+            ..collection("new")
+        };
+        let text = add("x: 1\n", &whole, "/odd: path # ~\t'\"").unwrap();
+        assert!(text.starts_with("x: 1\n"));
+    }
+
+    #[test]
+    fn whatever_cannot_be_edited_is_refused() {
+        assert_eq!(add("- a\n", &collection("new"), "/new"), None);
+        assert_eq!(add("a: 1\n---\nb: 2\n", &collection("new"), "/new"), None);
+        let aliased = "x: &x {path: /a}\ncollections: &c\n  a: *x\nother: *c\n";
+        // The alias would change along.
+        assert_eq!(add(aliased, &collection("new"), "/new"), None);
+    }
+
+    /// Pieces of configuration files as people write them.
+    fn file() -> impl Strategy<Value = String> {
+        let comment = prop_oneof![
+            Just(""),
+            Just("# a comment\n"),
+            Just("\n"),
+            Just("\n# one\n# two\n\n")
+        ];
+        let other = prop_oneof![
+            Just(""),
+            Just("global_context: \"x: y\"\n"),
+            Just("global_context: |\n  text\n    more # no comment\n"),
+            Just("models:\n  embed: hf:a/b/c.gguf # mine\n"),
+            Just("modal: {region: eu, gpu: [a, b]}\n"),
+        ];
+        let entry = prop_oneof![
+            Just("@: {path: /x}\n"),
+            Just("@:\n>path: ~/x # here\n>ignore: [a, \"b\"]\n"),
+            Just("@:\n># first\n>path: \"/x y\"\n>context:\n>>/: |\n>>>long\n>>>text\n>>/b: t\n"),
+            Just("\"@\":\n>path: /x\n>pattern: '*.md'\n>ignore:\n>- a\n>- b\n"),
+        ];
+        let collections = prop_oneof![
+            1 => Just(String::new()),
+            1 => Just("collections: {}\n".to_owned()),
+            1 => Just("collections:\n".to_owned()),
+            6 => (proptest::collection::vec((entry, comment.clone()), 1..4), 1_usize..5).prop_map(
+                |(entries, step)| {
+                    let mut out = "collections:\n".to_owned();
+                    for (index, (entry, comment)) in entries.iter().enumerate() {
+                        let entry = entry.replace('@', &format!("c{index}"));
+                        for line in entry.lines().chain(comment.lines()) {
+                            let depth = line.bytes().take_while(|byte| *byte == b'>').count();
+                            let indent = " ".repeat(step * (depth + 1));
+                            out.push_str(&format!("{indent}{}\n", &line[depth..]));
+                        }
+                    }
+                    out
+                }
+            ),
+        ];
+        (
+            comment.clone(),
+            other.clone(),
+            comment.clone(),
+            collections,
+            comment,
+            other,
+            0..3_u8,
+        )
+            .prop_map(|(c1, o1, c2, collections, c3, o2, ends)| {
+                let o2 = if o1.split(':').next() == o2.split(':').next() {
+                    ""
+                } else {
+                    o2
+                };
+                let text = format!("{c1}{o1}{c2}{collections}{c3}{o2}");
+                match ends {
+                    0 => text,
+                    1 => text.trim_end().to_owned(),
+                    _ => text.replace('\n', "\r\n"),
+                }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn any_usual_file_can_be_edited(text in file()) {
+            let added = add(&text, &collection("new"), "/new");
+            let added = added.unwrap_or_else(|| panic!("not added to:\n{text}"));
+            let back = remove(&added, &name("new"));
+            prop_assert!(back.is_some(), "not removed from:\n{added}");
+            let known = value(&text).unwrap();
+            for key in known["collections"].as_object().into_iter().flat_map(Map::keys) {
+                prop_assert!(remove(&text, &name(key)).is_some(), "{key} not removed from:\n{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! `index.yml`, in QMD's format. Keys that QMD or a later version knows are accepted unread.
+
+use std::{
+    borrow::Cow,
+    fmt, fs, io,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_saphyr::{Localizer, Location, Spanned, UserMessageFormatter};
+
+use super::ConfigError;
+use crate::domain::{Collection, CollectionName, Role};
+
+/// Glob of a collection that names none.
+const DEFAULT_PATTERN: &str = "**/*.md";
+
+/// A configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexConfig {
+    /// The file.
+    pub file: PathBuf,
+    /// Its collections, in the file's order.
+    pub collections: Vec<Collection>,
+    /// A description that goes with every result.
+    pub global_context: Option<String>,
+    /// Template of links to documents, with `{path}`, `{line}` and `{col}`.
+    pub editor_uri: Option<String>,
+    /// The models it names.
+    pub models: ModelChoices,
+}
+
+/// Which models to use, as configured: a profile, and models by role that go before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ModelChoices {
+    /// A set of models from the catalogue.
+    pub profile: Option<String>,
+    /// Texts to vectors.
+    pub embed: Option<String>,
+    /// Query and text to relevance.
+    pub rerank: Option<String>,
+    /// Prompt to text.
+    pub generate: Option<String>,
+}
+
+impl ModelChoices {
+    /// These, with another's where there is none.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            profile: self.profile.or(other.profile),
+            embed: self.embed.or(other.embed),
+            rerank: self.rerank.or(other.rerank),
+            generate: self.generate.or(other.generate),
+        }
+    }
+
+    /// The model of a role.
+    pub fn role(&self, role: Role) -> Option<&str> {
+        match role {
+            Role::Embed => self.embed.as_deref(),
+            Role::Rerank => self.rerank.as_deref(),
+            Role::Generate => self.generate.as_deref(),
+        }
+    }
+}
+
+impl IndexConfig {
+    /// Reads a file. One that does not exist says nothing, which is a configuration too.
+    ///
+    /// # Errors
+    /// When the file cannot be read, does not parse, or names what cannot be.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&read(file)?.unwrap_or_default(), file, home().as_deref())
+    }
+
+    /// Parses a file's text. `~` stands for `home`; relative folders are relative to the file's.
+    pub(super) fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
+        let raw: Option<Raw> =
+            serde_saphyr::from_str(text).map_err(|error| invalid(file, &error))?;
+        let raw = raw.unwrap_or_default();
+        let collections = raw.collections.unwrap_or_default().0.into_iter();
+        Ok(Self {
+            file: file.to_owned(),
+            collections: collections
+                .map(|(name, collection)| collection.resolve(&name, file, home))
+                .collect::<Result<_, _>>()?,
+            global_context: raw.global_context,
+            editor_uri: raw.editor_uri,
+            models: raw.models.unwrap_or_default(),
+        })
+    }
+}
+
+/// The folder that `~` stands for.
+pub(super) fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| home.is_absolute())
+}
+
+/// The file's text; `None` when there is no file.
+pub(super) fn read(file: &Path) -> Result<Option<String>, ConfigError> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ConfigError::Unavailable {
+            file: file.to_owned(),
+            source,
+        }),
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Raw {
+    global_context: Option<String>,
+    #[serde(
+        alias = "editor_uri_template",
+        alias = "editorUri",
+        alias = "editor-uri"
+    )]
+    editor_uri: Option<String>,
+    models: Option<ModelChoices>,
+    collections: Option<Entries<RawCollection>>,
+}
+
+#[derive(Deserialize)]
+struct RawCollection {
+    path: Spanned<String>,
+    #[serde(default)]
+    pattern: Option<String>,
+    #[serde(default)]
+    ignore: Option<OneOrMore>,
+    #[serde(default)]
+    context: Option<Entries<String>>,
+    #[serde(default, rename = "includeByDefault")]
+    include_by_default: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a glob or a list of globs")]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl RawCollection {
+    fn resolve(
+        self,
+        name: &Spanned<String>,
+        file: &Path,
+        home: Option<&Path>,
+    ) -> Result<Collection, ConfigError> {
+        let invalid_at = |place: Location, message| ConfigError::Invalid {
+            file: file.to_owned(),
+            line: place.line(),
+            column: place.column(),
+            message,
+        };
+        let place = self.path.referenced;
+        Ok(Collection {
+            name: CollectionName::new(&name.value)
+                .map_err(|error| invalid_at(name.referenced, error.to_string()))?,
+            path: absolute(&self.path.value, file, home)
+                .map_err(|message| invalid_at(place, message.to_owned()))?,
+            pattern: self.pattern.unwrap_or_else(|| DEFAULT_PATTERN.to_owned()),
+            ignore: match self.ignore {
+                None => Vec::new(),
+                Some(OneOrMore::One(glob)) => vec![glob],
+                Some(OneOrMore::More(globs)) => globs,
+            },
+            context: self
+                .context
+                .map(|entries| {
+                    entries
+                        .0
+                        .into_iter()
+                        .map(|(key, text)| (key.value, text))
+                        .collect()
+                })
+                .unwrap_or_default(),
+            include_by_default: self.include_by_default.unwrap_or(true),
+        })
+    }
+}
+
+/// A folder as the daemon uses it, whose own working folder means nothing.
+fn absolute(path: &str, file: &Path, home: Option<&Path>) -> Result<PathBuf, &'static str> {
+    if path.is_empty() {
+        return Err("the path is empty");
+    }
+    let path = Path::new(path);
+    if let Ok(inside) = path.strip_prefix("~") {
+        let home = home.ok_or("the path starts with ~, and there is no home folder")?;
+        return Ok(home.join(inside));
+    }
+    Ok(file.parent().unwrap_or(Path::new("/")).join(path))
+}
+
+/// A mapping in the file's order, its keys with their places.
+struct Entries<V>(Vec<(Spanned<String>, V)>);
+
+impl<V> Default for Entries<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Entries<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<V>(PhantomData<V>);
+
+        impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
+            type Value = Entries<V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}
+
+fn invalid(file: &Path, error: &serde_saphyr::Error) -> ConfigError {
+    let place = error.location().unwrap_or(Location::UNKNOWN);
+    let formatter = UserMessageFormatter.with_localizer(&WithoutPlaces);
+    let message = error.without_snippet().render_with_formatter(&formatter);
+    ConfigError::Invalid {
+        file: file.to_owned(),
+        line: place.line().max(1),
+        column: place.column().max(1),
+        message: message.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// Leaves line and column out of messages: they stand before them.
+struct WithoutPlaces;
+
+impl Localizer for WithoutPlaces {
+    fn attach_location<'a>(&self, base: Cow<'a, str>, _: Location) -> Cow<'a, str> {
+        base
+    }
+
+    fn alias_used_at(&self, _: Location) -> String {
+        String::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Failure, Reason};
+
+    fn parse(text: &str) -> Result<IndexConfig, ConfigError> {
+        IndexConfig::parse(text, Path::new("/c/index.yml"), Some(Path::new("/home/u")))
+    }
+
+    #[test]
+    fn a_file_of_qmd_is_read_as_it_is() {
+        let config = parse(
+            r#"
+global_context: "My notes"
+editor_uri: "vscode://file/{path}:{line}:{col}"
+models:
+  profile: standard
+  rerank: hf:a/b/c.gguf
+modal: { region: eu, max_containers: 4 }
+collections:
+  notes:
+    path: ~/notes
+    pattern: "**/*.{md,org}"
+    ignore: ["private/**", "*.tmp"]
+    context:
+      "/": All notes
+      /work/z: Work
+      /work: Earlier
+    update: git pull
+    includeByDefault: false
+  docs:
+    path: ../docs
+    ignore: "drafts/**"
+    includeByDefault: true
+  a:
+    path: /a
+"#,
+        )
+        .unwrap();
+        assert_eq!(config.global_context.as_deref(), Some("My notes"));
+        assert_eq!(
+            config.editor_uri.as_deref(),
+            Some("vscode://file/{path}:{line}:{col}")
+        );
+        assert_eq!(config.models.profile.as_deref(), Some("standard"));
+        assert_eq!(config.models.role(Role::Rerank), Some("hf:a/b/c.gguf"));
+        assert_eq!(config.models.role(Role::Embed), None);
+        let [notes, docs, a] = config.collections.as_slice() else {
+            panic!("three collections")
+        };
+        assert_eq!(notes.name.as_str(), "notes");
+        assert_eq!(notes.path, Path::new("/home/u/notes"));
+        assert_eq!(notes.pattern, "**/*.{md,org}");
+        assert_eq!(notes.ignore, ["private/**", "*.tmp"]);
+        let prefixes: Vec<&str> = notes.context.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(prefixes, ["/", "/work/z", "/work"]);
+        assert!(!notes.include_by_default);
+        assert_eq!(docs.path, Path::new("/c/../docs"));
+        assert_eq!(docs.ignore, ["drafts/**"]);
+        assert!(docs.include_by_default && a.include_by_default);
+        assert_eq!(
+            (a.name.as_str(), a.pattern.as_str()),
+            ("a", DEFAULT_PATTERN)
+        );
+    }
+
+    #[test]
+    fn files_that_say_nothing_are_empty_configurations() {
+        for text in [
+            "",
+            "\n",
+            "# only this\n",
+            "---\n",
+            "collections:\n",
+            "collections: {}\n",
+        ] {
+            let config = parse(text).unwrap();
+            assert_eq!(config.collections, [], "{text:?}");
+        }
+        let missing = IndexConfig::load(Path::new("/nonexistent/index.yml")).unwrap();
+        assert_eq!(missing.collections, []);
+    }
+
+    #[test]
+    fn names_that_look_like_numbers_are_names() {
+        let config = parse("collections:\n  2024: {path: /a}\n  true: {path: /b}\n").unwrap();
+        let names: Vec<&str> = config.collections.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["2024", "true"]);
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        for (text, said) in [
+            ("collections:\n  a: {path: [1]}\n", "2:13: "),
+            (
+                "collections:\n  notes: {path: /n}\n  a/b: {path: x}\n",
+                "3:3: \"a/b\" cannot name",
+            ),
+            (
+                "collections:\n  a:\n    path: \"\"\n",
+                "3:11: the path is empty",
+            ),
+            (
+                "collections:\n  a:\n    pattern: x\n",
+                "missing field `path`",
+            ),
+            ("collections:\n  a:\n", "2:"),
+            ("collections:\n  \"a\n", "2:3: unclosed quote"),
+            ("collections: 5\n", "1:14: "),
+            (
+                "collections:\n  a: {path: x}\n  a: {path: y}\n",
+                "3:3: duplicate mapping key `a`",
+            ),
+            (
+                "collections:\n  a: {path: x, ignore: {a: 1}}\n",
+                "2:24: expected a glob or a list",
+            ),
+            (
+                "collections:\n  a: {path: x, includeByDefault: maybe}\n",
+                "2:34: ",
+            ),
+            ("models: [x]\n", "1:9: "),
+            ("- a\n", "1:1: "),
+            ("a: b: c\n", "1:5: "),
+            ("a:\n\tb: 1\n", "2:2: "),
+            ("x: [1, 2\n", "1:4: unclosed bracket"),
+            ("global_context: [1]\n", "1:17: "),
+        ] {
+            let error = parse(text).unwrap_err();
+            let message = error.to_string();
+            assert_eq!(error.reason(), Reason::ConfigInvalid, "{text:?}");
+            assert!(message.starts_with("/c/index.yml:"), "{message}");
+            assert!(message.contains(said), "{text:?} gives {message}");
+            assert!(
+                !message.contains("at line") && !message.contains('\n'),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tilde_needs_a_home() {
+        let text = "collections: {a: {path: ~/n}, b: {path: ~b/n}}";
+        let error = IndexConfig::parse(text, Path::new("/c/i.yml"), None).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("/c/i.yml:1:25: the path starts with ~"),
+            "{error}"
+        );
+        assert_eq!(
+            parse(text).unwrap().collections[1].path,
+            Path::new("/c/~b/n")
+        );
+    }
+
+    #[test]
+    fn choices_fill_each_other() {
+        let choices = |embed: Option<&str>, rerank: Option<&str>| ModelChoices {
+            embed: embed.map(str::to_owned),
+            rerank: rerank.map(str::to_owned),
+            ..ModelChoices::default()
+        };
+        let joined = choices(Some("file"), None).or(choices(Some("env"), Some("env")));
+        assert_eq!(joined, choices(Some("file"), Some("env")));
+    }
+}

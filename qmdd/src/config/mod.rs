@@ -1,0 +1,12 @@
+//! What the user configures: `index.yml` in QMD's format, and the daemon's environment.
+
+pub mod edit;
+mod error;
+mod index;
+mod settings;
+
+pub use self::{
+    error::ConfigError,
+    index::{IndexConfig, ModelChoices},
+    settings::{HubSettings, Settings},
+};

@@ -1,0 +1,162 @@
+//! What the daemon reads of its environment.
+
+use std::{env, ffi::OsString, path::PathBuf};
+
+use qmd_proto::{paths::Dirs, socket::SocketEnv};
+
+use super::{ConfigError, ModelChoices};
+
+/// The daemon's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where configuration, data, models and logs lie.
+    pub dirs: Dirs,
+    /// The socket to serve.
+    pub socket: PathBuf,
+    /// Models for roles that no configuration file fills: `QMD_EMBED_MODEL`, `QMD_RERANK_MODEL`,
+    /// `QMD_GENERATE_MODEL`.
+    pub models: ModelChoices,
+    /// Filter of the log, as `tracing-subscriber` reads it: `QMDD_LOG`.
+    pub log: Option<String>,
+    /// Threads for inference: `QMDD_THREADS`.
+    pub threads: Option<usize>,
+    /// The user's home folder, for `~` in model paths.
+    pub home: Option<PathBuf>,
+    /// Where model files come from.
+    pub hub: HubSettings,
+}
+
+/// The model hub of the environment.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct HubSettings {
+    /// `HF_ENDPOINT`.
+    pub endpoint: Option<String>,
+    /// `HF_TOKEN`. Never shown.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for HubSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubSettings")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads this process's environment.
+    ///
+    /// # Errors
+    /// Without a home folder or a usable socket path, and on variables that make no sense.
+    pub fn from_process() -> Result<Self, ConfigError> {
+        let dirs = Dirs::from_process().ok_or(ConfigError::HomeMissing)?;
+        Self::new(dirs, &SocketEnv::from_process(), |name| env::var_os(name))
+    }
+
+    fn new(
+        dirs: Dirs,
+        socket: &SocketEnv,
+        var: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigError> {
+        let text = |name| match var(name) {
+            Some(value) if value.is_empty() => Ok(None),
+            None => Ok(None),
+            Some(value) => value
+                .into_string()
+                .map(Some)
+                .map_err(|value| ConfigError::Variable {
+                    name,
+                    value: value.to_string_lossy().into_owned(),
+                    expected: "UTF-8 text",
+                }),
+        };
+        Ok(Self {
+            dirs,
+            socket: socket.path()?,
+            models: ModelChoices {
+                profile: None,
+                embed: text("QMD_EMBED_MODEL")?,
+                rerank: text("QMD_RERANK_MODEL")?,
+                generate: text("QMD_GENERATE_MODEL")?,
+            },
+            log: text("QMDD_LOG")?,
+            threads: text("QMDD_THREADS")?.map(threads).transpose()?,
+            home: super::index::home(),
+            hub: HubSettings {
+                endpoint: text("HF_ENDPOINT")?,
+                token: text("HF_TOKEN")?,
+            },
+        })
+    }
+}
+
+fn threads(value: String) -> Result<usize, ConfigError> {
+    match value.parse() {
+        Ok(threads) if threads > 0 => Ok(threads),
+        _ => Err(ConfigError::Variable {
+            name: "QMDD_THREADS",
+            value,
+            expected: "a whole number above 0",
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, os::unix::ffi::OsStringExt};
+
+    use super::*;
+    use crate::domain::{Failure, Reason};
+
+    fn settings(vars: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let vars: HashMap<&str, &str> = vars.iter().copied().collect();
+        let socket = SocketEnv {
+            socket: vars.get("QMDD_SOCKET").map(OsString::from),
+            ..SocketEnv::default()
+        };
+        Settings::new(dirs(), &socket, |name| vars.get(name).map(OsString::from))
+    }
+
+    fn dirs() -> Dirs {
+        Dirs {
+            config: "/c".into(),
+            data: "/d".into(),
+            cache: "/k".into(),
+            qmd_cache: "/q".into(),
+            state: "/s".into(),
+        }
+    }
+
+    #[test]
+    fn variables_are_read_and_empty_ones_passed_over() {
+        let found = settings(&[
+            ("QMD_EMBED_MODEL", "hf:a/b/c.gguf"),
+            ("QMD_RERANK_MODEL", ""),
+            ("QMDD_LOG", "debug"),
+            ("QMDD_THREADS", "3"),
+            ("QMDD_SOCKET", "/run/x.sock"),
+        ])
+        .unwrap();
+        assert_eq!(found.models.embed.as_deref(), Some("hf:a/b/c.gguf"));
+        assert_eq!(found.models.rerank, None);
+        assert_eq!(found.log.as_deref(), Some("debug"));
+        assert_eq!(found.threads, Some(3));
+        assert_eq!(found.socket, PathBuf::from("/run/x.sock"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for value in ["0", "-1", "many"] {
+            let error = settings(&[("QMDD_THREADS", value)]).unwrap_err();
+            assert_eq!(error.reason(), Reason::InvalidArgument);
+            assert!(error.to_string().starts_with("QMDD_THREADS is"), "{error}");
+        }
+        let long = format!("/{}", "a".repeat(200));
+        let error = settings(&[("QMDD_SOCKET", &long)]).unwrap_err();
+        assert_eq!(error.reason(), Reason::SocketPathTooLong);
+        let error = Settings::new(dirs(), &SocketEnv::default(), |_| {
+            Some(OsString::from_vec(vec![0xff]))
+        });
+        assert_eq!(error.unwrap_err().reason(), Reason::InvalidArgument);
+    }
+}

@@ -1,0 +1,195 @@
+//! The daemon's life: lock, socket, services, drain.
+
+mod error;
+mod listen;
+mod lock;
+mod telemetry;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use qmd_proto::{
+    DESCRIPTOR_SET,
+    instance::InstanceRecord,
+    v1::{
+        control_service_server::ControlServiceServer,
+        document_service_server::DocumentServiceServer, index_service_server::IndexServiceServer,
+        inference_service_server::InferenceServiceServer,
+        search_service_server::SearchServiceServer,
+    },
+};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use self::{listen::listen, lock::InstanceLock};
+use crate::{
+    config::Settings,
+    infer::backend::Backend,
+    rpc::{App, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
+};
+
+pub use error::DaemonError;
+
+/// How long requests under way may take once the daemon is to end.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Largest request, in bytes: a batch of documents to embed.
+const MAX_REQUEST: usize = 16 << 20;
+
+/// Serves until told to end.
+///
+/// # Errors
+/// When it cannot start: another daemon runs, or the socket or the folders cannot be had.
+pub async fn run(settings: Settings) -> Result<(), DaemonError> {
+    let mut lock = InstanceLock::take(&settings.dirs)?;
+    telemetry::start(&settings.dirs, settings.log.as_deref())?;
+    let listener = listen(&settings.socket)?;
+    let socket = local_path(&listener.socket).unwrap_or_else(|| settings.socket.clone());
+    let record = InstanceRecord {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        socket: socket.clone(),
+    };
+    lock.record(&record).map_err(|source| DaemonError::Io {
+        path: settings.dirs.lock_file(),
+        source,
+    })?;
+
+    let shutdown = CancellationToken::new();
+    let app = Arc::new(App {
+        indexes: Indexes::new(settings.dirs.clone()),
+        backend: backend(&settings)?,
+        roles: Roles::new(&settings),
+        settings,
+        socket: socket.clone(),
+        started: Instant::now(),
+        shutdown: shutdown.clone(),
+    });
+    tokio::spawn(listen_to_signals(Arc::clone(&app))?);
+    // Models warm up while lexical search already answers.
+    let warming = Arc::clone(&app);
+    tokio::spawn(async move { warming.roles.assign(&warming).await });
+
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket.display(), "serving");
+    // Absent a service manager this does nothing.
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let served = serve(&app, listener.socket, shutdown.clone());
+    let drained = async {
+        shutdown.cancelled().await;
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        tokio::time::sleep(DRAIN).await;
+    };
+    let result = tokio::select! {
+        result = served => result.map_err(|error| DaemonError::Serve(error.to_string())),
+        () = drained => {
+            tracing::warn!("requests under way after {DRAIN:?} were cut off");
+            Ok(())
+        }
+    };
+    drop(listener.file);
+    app.backend.shutdown().await;
+    app.indexes.close().await;
+    tracing::info!("ended");
+    drop(lock);
+    result
+}
+
+async fn serve(
+    app: &Arc<App>,
+    socket: tokio::net::UnixListener,
+    shutdown: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<SearchServiceServer<Search>>().await;
+    health
+        .set_serving::<DocumentServiceServer<Document>>()
+        .await;
+    health.set_serving::<IndexServiceServer<IndexAdmin>>().await;
+    health
+        .set_serving::<InferenceServiceServer<Inference>>()
+        .await;
+    health.set_serving::<ControlServiceServer<Control>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1();
+    let reflection = match reflection {
+        Ok(reflection) => Some(reflection),
+        Err(error) => {
+            tracing::error!(%error, "no server reflection");
+            None
+        }
+    };
+    let uid = rustix::process::getuid().as_raw();
+    Server::builder()
+        .layer(Gate::new(uid, app.settings.dirs.config.clone()))
+        .add_service(health_service)
+        .add_optional_service(reflection)
+        .add_service(SearchServiceServer::new(Search(Arc::clone(app))))
+        .add_service(DocumentServiceServer::new(Document(Arc::clone(app))))
+        .add_service(IndexServiceServer::new(IndexAdmin(Arc::clone(app))))
+        .add_service(
+            InferenceServiceServer::new(Inference(Arc::clone(app)))
+                .max_decoding_message_size(MAX_REQUEST),
+        )
+        .add_service(ControlServiceServer::new(Control(Arc::clone(app))))
+        .serve_with_incoming_shutdown(UnixListenerStream::new(socket), shutdown.cancelled_owned())
+        .await
+}
+
+/// SIGTERM and SIGINT end the daemon, SIGHUP makes it read its configuration again.
+fn listen_to_signals(
+    app: Arc<App>,
+) -> Result<impl Future<Output = ()> + Send + 'static, DaemonError> {
+    let listen = |kind| {
+        signal(kind).map_err(|source| DaemonError::Io {
+            path: PathBuf::from("signals"),
+            source,
+        })
+    };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut hangup = listen(SignalKind::hangup())?;
+    Ok(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => app.roles.assign(&app).await,
+            }
+        }
+        tracing::info!("told to end");
+        app.shutdown.cancel();
+    })
+}
+
+fn local_path(socket: &tokio::net::UnixListener) -> Option<PathBuf> {
+    socket.local_addr().ok()?.as_pathname().map(PathBuf::from)
+}
+
+#[cfg(feature = "llama")]
+fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
+    use crate::infer::llama::{LlamaBackend, LlamaOptions};
+
+    let program = std::env::current_exe().map_err(|source| DaemonError::Io {
+        path: PathBuf::from("qmdd"),
+        source,
+    })?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = settings.threads.unwrap_or(cores).clamp(1, 64) as u32;
+    Ok(Arc::new(LlamaBackend::new(LlamaOptions {
+        program,
+        threads,
+    })))
+}
+
+#[cfg(not(feature = "llama"))]
+fn backend(_: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
+    Ok(Arc::new(crate::infer::none::NoBackend))
+}

@@ -1,0 +1,454 @@
+//! The one interface to inference. The configuration picks the implementation; the rest of the
+//! daemon cannot tell which it is.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{Failure, Reason, Role};
+
+/// Which queue a call waits in. Interactive work goes first; bulk work runs in short batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Lane {
+    /// Somebody waits for the answer.
+    Interactive,
+    /// Indexing.
+    Bulk,
+}
+
+/// What every call carries.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Its lane.
+    pub lane: Lane,
+    /// When the answer stops being of use. Honoured in the queue and between decode steps.
+    pub deadline: Option<Instant>,
+    /// Cancelled when the caller has gone.
+    pub cancel: CancellationToken,
+}
+
+impl Call {
+    /// A call somebody waits for.
+    pub fn interactive() -> Self {
+        Self {
+            lane: Lane::Interactive,
+            deadline: None,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// A call of the indexer.
+    pub fn bulk() -> Self {
+        Self {
+            lane: Lane::Bulk,
+            ..Self::interactive()
+        }
+    }
+
+    /// The same call, with a time limit from now.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.deadline = Some(Instant::now() + limit);
+        self
+    }
+}
+
+/// A text's vector.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embedding {
+    /// L2-normalised.
+    pub values: Vec<f32>,
+    /// Tokens the text took, special tokens included.
+    pub tokens: u32,
+}
+
+/// How to generate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// 0 is greedy.
+    pub temperature: f32,
+    /// Keep the k most likely tokens; 0 keeps all.
+    pub top_k: i32,
+    /// Keep the smallest set of tokens of this probability.
+    pub top_p: f32,
+    /// Subtracted from the logits of tokens seen among the last 64.
+    pub presence_penalty: f32,
+    /// Equal seeds give equal text.
+    pub seed: u32,
+    /// At most this many tokens.
+    pub max_tokens: u32,
+    /// GBNF with a rule `root`; the output follows it.
+    pub grammar: Option<String>,
+}
+
+/// A generated text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// The text, without the prompt.
+    pub text: String,
+    /// Tokens generated.
+    pub tokens: u32,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Why a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Finish {
+    /// The model or its grammar came to an end.
+    Stop,
+    /// `max_tokens` reached.
+    Length,
+    /// The deadline passed; the text is what there was.
+    Deadline,
+}
+
+/// What is known of a loaded model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// `general.architecture` of the file.
+    pub architecture: String,
+    /// `general.name` of the file, else its file name.
+    pub name: String,
+    /// Longest input in tokens, special tokens included.
+    pub context_tokens: u32,
+    /// Length of its vectors; 0 unless it embeds.
+    pub dimensions: u32,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+    /// How it wants turns of a conversation marked.
+    pub chat: ChatMarkup,
+}
+
+/// How an instruct model's prompt marks who speaks, told by the chat template in its file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChatMarkup {
+    /// `<|im_start|>user`: Qwen, SmolLM, most others.
+    ChatMl,
+    /// `<start_of_turn>user`.
+    Gemma,
+    /// `<|start_header_id|>user<|end_header_id|>`.
+    Llama3,
+    /// None that is known: the bare text.
+    #[default]
+    Plain,
+}
+
+impl ChatMarkup {
+    /// Reads a chat template for its marks.
+    pub fn of_template(template: &str) -> Self {
+        if template.contains("<|im_start|>") {
+            Self::ChatMl
+        } else if template.contains("<start_of_turn>") {
+            Self::Gemma
+        } else if template.contains("<|start_header_id|>") {
+            Self::Llama3
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// Which model a role is to have. The daemon resolves names to files; backends load them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSource {
+    /// As configured, for messages.
+    pub name: String,
+    /// The GGUF file.
+    pub path: std::path::PathBuf,
+    /// SHA-256 of the file, hex.
+    pub sha256: String,
+}
+
+/// What a role is to have.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Assignment {
+    /// No model.
+    None,
+    /// A model that cannot be had, or not yet.
+    Withheld {
+        /// As configured.
+        name: String,
+        /// What calls get.
+        error: InferError,
+    },
+    /// This model.
+    Model(ModelSource),
+}
+
+/// The state of a role's model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelState {
+    /// No model is configured for the role.
+    NotConfigured,
+    /// Not loaded.
+    Unloaded,
+    /// On its way.
+    Loading,
+    /// Answers at once.
+    Ready(ModelInfo),
+    /// Cannot be had.
+    Failed(InferError),
+}
+
+/// A role's line in `status`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelReport {
+    /// Which role.
+    pub role: Role,
+    /// The model as configured; empty without one.
+    pub name: String,
+    /// Its state.
+    pub state: ModelState,
+    /// The worker's process id, 0 without one.
+    pub worker_pid: u32,
+    /// Calls waiting or running.
+    pub queue_depth: u32,
+    /// Times the worker was started anew after it ended on its own.
+    pub restarts: u32,
+    /// Longest time an interactive call has waited in the queue since the worker started.
+    pub worst_wait: Duration,
+}
+
+impl ModelReport {
+    /// The line of a role without a model.
+    pub fn unconfigured(role: Role) -> Self {
+        Self {
+            role,
+            name: String::new(),
+            state: ModelState::NotConfigured,
+            worker_pid: 0,
+            queue_depth: 0,
+            restarts: 0,
+            worst_wait: Duration::ZERO,
+        }
+    }
+}
+
+/// Inference for the three roles. Every method may be called at any time from any task; a dropped
+/// future cancels its work. Texts are finished prompts: templates are applied before.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Unit vectors of finished texts, in order.
+    ///
+    /// # Errors
+    /// [`InferError::InputTooLong`] when a text exceeds the model's window: nothing is cut.
+    async fn embed(&self, texts: Vec<String>, call: Call) -> Result<Vec<Embedding>, InferError>;
+
+    /// Relevance of each document to the query, in order, in [0, 1].
+    async fn rerank(
+        &self,
+        query: String,
+        documents: Vec<String>,
+        call: Call,
+    ) -> Result<Vec<f32>, InferError>;
+
+    /// Continues a finished prompt.
+    async fn generate(
+        &self,
+        prompt: String,
+        sampling: Sampling,
+        call: Call,
+    ) -> Result<Generation, InferError>;
+
+    /// Token ids of each text.
+    async fn tokenize(
+        &self,
+        role: Role,
+        texts: Vec<String>,
+        add_special: bool,
+        call: Call,
+    ) -> Result<Vec<Vec<i32>>, InferError>;
+
+    /// The text of each token list.
+    async fn detokenize(
+        &self,
+        role: Role,
+        items: Vec<Vec<i32>>,
+        call: Call,
+    ) -> Result<Vec<String>, InferError>;
+
+    /// Gives a role its model and starts loading it in the background. A role that has this very
+    /// model keeps it as it is.
+    fn assign(&self, role: Role, assignment: Assignment);
+
+    /// The model of a role, once it is loaded.
+    async fn ready(&self, role: Role, call: Call) -> Result<ModelInfo, InferError>;
+
+    /// The model of a role, if it answers right now; at once.
+    fn info(&self, role: Role) -> Result<ModelInfo, InferError>;
+
+    /// Each role's state, at once and without side effects.
+    fn report(&self) -> Vec<ModelReport>;
+
+    /// The backend's name for `status`.
+    fn name(&self) -> &'static str;
+
+    /// Ends workers and connections. Calls under way fail with [`InferError::ShuttingDown`].
+    async fn shutdown(&self);
+}
+
+/// Why inference failed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum InferError {
+    /// The role has no model.
+    #[error("no {role} model is configured")]
+    NotConfigured {
+        /// The role.
+        role: Role,
+    },
+    /// The file is not there.
+    #[error("the {role} model {name} is not on this machine")]
+    Missing {
+        /// The role.
+        role: Role,
+        /// The model as configured.
+        name: String,
+        /// The command that brings it.
+        hint: String,
+    },
+    /// The file cannot be used.
+    #[error("the {role} model {name} cannot be used: {detail}")]
+    Corrupt {
+        /// The role.
+        role: Role,
+        /// The model as configured.
+        name: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Still loading.
+    #[error("the {role} model {name} is still loading")]
+    Loading {
+        /// The role.
+        role: Role,
+        /// The model as configured.
+        name: String,
+    },
+    /// The worker ended while the call was in it.
+    #[error("the {role} worker ended in the middle of the work ({detail})")]
+    WorkerCrashed {
+        /// The role.
+        role: Role,
+        /// Signal or exit code.
+        detail: String,
+    },
+    /// Set aside after repeated crashes.
+    #[error(
+        "the {role} model {name} is set aside: it ended its worker {crashes} times in a row ({detail})"
+    )]
+    Quarantined {
+        /// The role.
+        role: Role,
+        /// The model as configured.
+        name: String,
+        /// How many times.
+        crashes: u32,
+        /// The last end.
+        detail: String,
+    },
+    /// Too long for the window.
+    #[error("input {index} has {tokens} tokens, the {role} model takes {limit}")]
+    InputTooLong {
+        /// The role.
+        role: Role,
+        /// Which input.
+        index: usize,
+        /// Its length.
+        tokens: usize,
+        /// The window.
+        limit: usize,
+    },
+    /// The grammar or another argument is unusable.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too much is waiting already.
+    #[error("the {role} queue is full ({depth} calls)")]
+    QueueFull {
+        /// The role.
+        role: Role,
+        /// Calls in it.
+        depth: u32,
+    },
+    /// The deadline passed first.
+    #[error("the deadline passed before the {role} model answered")]
+    Deadline {
+        /// The role.
+        role: Role,
+    },
+    /// The caller gave up.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The model would not fit into memory.
+    #[error("the {role} model needs {needed_mib} MiB, {free_mib} MiB are free")]
+    Memory {
+        /// The role.
+        role: Role,
+        /// Weights, KV cache and compute buffers.
+        needed_mib: u64,
+        /// What the system can give.
+        free_mib: u64,
+    },
+    /// This build has no backend of the configured kind.
+    #[error("this build of qmdd has no inference backend")]
+    BackendMissing,
+    /// The daemon is ending.
+    #[error("the daemon is ending")]
+    ShuttingDown,
+    /// A defect, or the system refused something basic.
+    #[error("inference failed: {0}")]
+    Internal(String),
+}
+
+impl Failure for InferError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::NotConfigured { .. } => Reason::ModelNotConfigured,
+            Self::Missing { .. } => Reason::ModelMissing,
+            Self::Corrupt { .. } => Reason::ModelCorrupt,
+            Self::Loading { .. } => Reason::ModelLoading,
+            Self::WorkerCrashed { .. } => Reason::WorkerCrashed,
+            Self::Quarantined { .. } => Reason::ModelQuarantined,
+            Self::InputTooLong { .. } => Reason::InputTooLong,
+            Self::Invalid(_) => Reason::InvalidArgument,
+            Self::QueueFull { .. } => Reason::QueueFull,
+            Self::Deadline { .. } => Reason::DeadlineExceeded,
+            Self::Cancelled => Reason::Cancelled,
+            Self::Memory { .. } => Reason::MemoryShort,
+            Self::BackendMissing => Reason::BackendMissing,
+            Self::ShuttingDown => Reason::ShuttingDown,
+            Self::Internal(_) => Reason::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotConfigured { .. } => Some(
+                "run `qmdctl models pull starter`, or name a model under `models:` in index.yml"
+                    .into(),
+            ),
+            Self::Missing { hint, .. } => Some(hint.clone()),
+            Self::Corrupt { .. } => Some("run `qmdctl models pull` for its profile again".into()),
+            Self::Loading { .. } => {
+                Some("ask again in a moment; `qmdctl status` shows its progress".into())
+            }
+            Self::WorkerCrashed { .. } => {
+                Some("ask again; `qmdctl daemon logs` has the worker's last words".into())
+            }
+            Self::Quarantined { .. } => Some(
+                "replace the file with `qmdctl models pull`, then `qmdctl daemon restart`".into(),
+            ),
+            Self::InputTooLong { .. } => Some("send a shorter text".into()),
+            Self::QueueFull { .. } => Some("ask again when the queue has drained".into()),
+            Self::Deadline { .. } => Some("allow more time".into()),
+            Self::Memory { .. } => {
+                Some("choose a smaller model under `models:` in index.yml".into())
+            }
+            Self::BackendMissing => Some("build with `--features llama`".into()),
+            Self::Invalid(_) | Self::Cancelled | Self::ShuttingDown | Self::Internal(_) => None,
+        }
+    }
+}

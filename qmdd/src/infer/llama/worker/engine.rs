@@ -1,0 +1,229 @@
+//! Loads the model and runs its batches.
+
+use std::num::NonZeroU32;
+
+use llama_cpp_2::{
+    context::{
+        LlamaContext,
+        params::{LlamaContextParams, LlamaPoolingType},
+    },
+    llama_backend::LlamaBackend,
+    model::{LlamaModel, params::LlamaModelParams},
+};
+
+use super::{
+    admit::{Admission, PairForm, Payload},
+    generate::Generator,
+    pooled::{Head, Pooled},
+    prefix::{PrefixReranker, Verdict},
+    queue::{Budget, Unit},
+};
+use crate::{
+    domain::Role,
+    infer::{
+        backend::{ChatMarkup, InferError, ModelInfo},
+        llama::wire::LoadSpec,
+    },
+};
+
+/// Longest input we make room for, whatever the model was trained on: pooled inputs must fit one
+/// physical batch, whose compute buffers grow with it.
+const MAX_WINDOW: u32 = 2048;
+
+/// A bulk batch keeps a MiniLM-class model busy for about 50 ms on two cores, which is what an
+/// interactive call may have to wait.
+const BULK_TOKENS: usize = 256;
+
+/// Most sequences in one batch (llama.cpp's own limit is 256).
+const SEQUENCES: usize = 64;
+
+/// The model's owner on the model thread.
+pub(super) enum Engine {
+    Pooled(Pooled),
+    Prefix(PrefixReranker),
+    Generate(Generator),
+}
+
+impl Engine {
+    /// How large its batches may be.
+    pub(super) fn budget(&self) -> Budget {
+        match self {
+            Self::Pooled(engine) => Budget {
+                interactive_tokens: engine.window(),
+                bulk_tokens: BULK_TOKENS.min(engine.window()),
+                sequences: SEQUENCES,
+            },
+            Self::Prefix(engine) => Budget {
+                interactive_tokens: engine.batch_tokens(),
+                bulk_tokens: BULK_TOKENS,
+                sequences: SEQUENCES - 1,
+            },
+            Self::Generate(_) => Budget {
+                interactive_tokens: 0,
+                bulk_tokens: 0,
+                sequences: 1,
+            },
+        }
+    }
+
+    /// Decodes a batch and completes its units.
+    pub(super) fn run(&mut self, batch: Vec<Unit<Payload>>) -> Result<(), InferError> {
+        match self {
+            Self::Pooled(engine) => engine.run(batch),
+            Self::Prefix(engine) => engine.run(batch),
+            Self::Generate(engine) => batch.into_iter().try_for_each(|unit| engine.run(unit)),
+        }
+    }
+}
+
+/// Loads a model for its role.
+pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), InferError> {
+    let corrupt = |detail: String| InferError::Corrupt {
+        role: spec.role,
+        name: spec.name.clone(),
+        detail,
+    };
+    // The model lives as long as the process: leaking it lets contexts borrow it freely.
+    let backend: &'static LlamaBackend = Box::leak(Box::new(
+        LlamaBackend::init().map_err(|error| InferError::Internal(error.to_string()))?,
+    ));
+    let params = LlamaModelParams::default().with_n_gpu_layers(u32::MAX >> 1);
+    let model = LlamaModel::load_from_file(backend, &spec.path, &params)
+        .map_err(|error| corrupt(format!("llama.cpp cannot load the file ({error})")))?;
+    let model: &'static LlamaModel = Box::leak(Box::new(model));
+
+    let facts = Facts::of(model);
+    let window = model.n_ctx_train().clamp(1, MAX_WINDOW);
+    let context = |params: LlamaContextParams| {
+        model
+            .new_context(backend, params)
+            .map_err(|error| corrupt(format!("llama.cpp cannot make a context ({error})")))
+    };
+    let engine = match spec.role {
+        Role::Embed => {
+            let ctx = context(params_for(window, window, spec.threads).with_embeddings(true))?;
+            Engine::Pooled(Pooled::new(ctx, Head::Vector, window as usize, SEQUENCES))
+        }
+        Role::Rerank if facts.encoder => {
+            let params = params_for(window, window, spec.threads)
+                .with_embeddings(true)
+                .with_pooling_type(LlamaPoolingType::Rank);
+            Engine::Pooled(Pooled::new(
+                context(params)?,
+                Head::Rank,
+                window as usize,
+                SEQUENCES,
+            ))
+        }
+        Role::Rerank => Engine::Prefix(prefix_reranker(model, &facts, window, spec, context)?),
+        Role::Generate => {
+            let params = params_for(window, window.min(512), spec.threads);
+            Engine::Generate(Generator::new(model, context(params)?))
+        }
+    };
+    let info = ModelInfo {
+        architecture: facts.architecture.clone(),
+        name: facts.name.unwrap_or_else(|| spec.name.clone()),
+        context_tokens: window,
+        dimensions: if spec.role == Role::Embed {
+            model.n_embd_out() as u32
+        } else {
+            0
+        },
+        sha256: spec.sha256.clone(),
+        chat: facts.chat,
+    };
+    let pair_form = if facts.encoder {
+        PairForm::Encoder
+    } else {
+        PairForm::Decoder {
+            architecture: facts.architecture,
+        }
+    };
+    let admission = Admission {
+        model,
+        role: spec.role,
+        window: window as usize,
+        pair_form,
+    };
+    Ok((engine, admission, info))
+}
+
+/// A context of `tokens` cells in one buffer that all sequences share.
+fn params_for(tokens: u32, batch: u32, threads: u32) -> LlamaContextParams {
+    LlamaContextParams::default()
+        .with_n_ctx(NonZeroU32::new(tokens))
+        .with_n_batch(batch)
+        .with_n_ubatch(batch)
+        .with_n_seq_max(SEQUENCES as u32)
+        .with_kv_unified(true)
+        .with_n_threads(threads as i32)
+        .with_n_threads_batch(threads as i32)
+        .with_no_perf(true)
+}
+
+fn prefix_reranker(
+    model: &'static LlamaModel,
+    facts: &Facts,
+    window: u32,
+    spec: &LoadSpec,
+    context: impl Fn(LlamaContextParams) -> Result<LlamaContext<'static>, InferError>,
+) -> Result<PrefixReranker, InferError> {
+    // Room for the prefix and a batch of candidates behind it.
+    let params = params_for(2 * window, window, spec.threads);
+    let (params, verdict) = if facts.rank_head {
+        (
+            params
+                .with_embeddings(true)
+                .with_pooling_type(LlamaPoolingType::Rank),
+            Verdict::Head {
+                normalised: facts.architecture.starts_with("qwen3"),
+            },
+        )
+    } else {
+        (
+            params,
+            Verdict::yes_no(model).ok_or_else(|| InferError::Corrupt {
+                role: spec.role,
+                name: spec.name.clone(),
+                detail: "it has neither a rank head nor single tokens for yes and no".into(),
+            })?,
+        )
+    };
+    Ok(PrefixReranker::new(
+        context(params)?,
+        verdict,
+        window as usize,
+        SEQUENCES,
+    ))
+}
+
+/// What the file says of itself.
+struct Facts {
+    architecture: String,
+    name: Option<String>,
+    /// An encoder reads a pair in one go; a decoder is asked through a template.
+    encoder: bool,
+    rank_head: bool,
+    chat: ChatMarkup,
+}
+
+impl Facts {
+    fn of(model: &LlamaModel) -> Self {
+        let architecture = model
+            .meta_val_str("general.architecture")
+            .unwrap_or_default();
+        let pooling = model.meta_val_str(&format!("{architecture}.pooling_type"));
+        let template = model
+            .meta_val_str("tokenizer.chat_template")
+            .unwrap_or_default();
+        Self {
+            name: model.meta_val_str("general.name").ok(),
+            chat: ChatMarkup::of_template(&template),
+            encoder: architecture.contains("bert"),
+            // LLAMA_POOLING_TYPE_RANK
+            rank_head: pooling.is_ok_and(|pooling| pooling == "4"),
+            architecture,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Generation: one sequence, a context that stays, and the prompt's known prefix kept in it.
+
+use std::time::Instant;
+
+use llama_cpp_2::{
+    context::LlamaContext, llama_batch::LlamaBatch, model::LlamaModel, sampling::LlamaSampler,
+    token::LlamaToken,
+};
+
+use super::{
+    admit::Payload,
+    job::{Job, UnitOutput},
+    pooled::{Outputs, add, decode},
+    prefix::common_prefix,
+    queue::Unit,
+};
+use crate::{
+    domain::Role,
+    infer::backend::{Finish, Generation, InferError, Sampling},
+};
+
+const SEQUENCE: i32 = 0;
+
+/// How far back the presence penalty looks, in tokens.
+const PENALTY_WINDOW: i32 = 64;
+
+pub(super) struct Generator {
+    model: &'static LlamaModel,
+    ctx: LlamaContext<'static>,
+    batch: LlamaBatch<'static>,
+    /// What the context holds.
+    held: Vec<LlamaToken>,
+}
+
+impl Generator {
+    pub(super) fn new(model: &'static LlamaModel, ctx: LlamaContext<'static>) -> Self {
+        let batch = LlamaBatch::new(ctx.n_batch() as usize, 1);
+        Self {
+            model,
+            ctx,
+            batch,
+            held: Vec::new(),
+        }
+    }
+
+    /// Continues one prompt.
+    pub(super) fn run(&mut self, unit: Unit<Payload>) -> Result<(), InferError> {
+        let Payload::Prompt { tokens, sampling } = &unit.payload else {
+            return Err(InferError::Internal("not a prompt".into()));
+        };
+        let result = self.generate(tokens, sampling, &unit.job);
+        if result.is_err() {
+            self.ctx.clear_kv_cache();
+            self.held.clear();
+        }
+        if let Some(generation) = result? {
+            unit.job
+                .complete(unit.index, UnitOutput::Generation(generation));
+        }
+        Ok(())
+    }
+
+    /// `None` when the caller has gone meanwhile.
+    fn generate(
+        &mut self,
+        prompt: &[LlamaToken],
+        sampling: &Sampling,
+        job: &Job,
+    ) -> Result<Option<Generation>, InferError> {
+        let mut sampler = self.sampler(sampling)?;
+        let vocab = self.model.vocab();
+        // The last prompt token is always decoded: its logits start the text.
+        let common = common_prefix(&self.held, prompt).min(prompt.len() - 1);
+        self.keep(common)?;
+        for piece in prompt[common..].chunks(self.ctx.n_batch() as usize) {
+            if job.is_over(Role::Generate) {
+                return Ok(None);
+            }
+            self.push(piece)?;
+        }
+        let mut bytes = Vec::new();
+        let mut generated = 0;
+        let finish = loop {
+            let token = sampler.sample(&self.ctx, self.batch.n_tokens() - 1);
+            if vocab.is_eog(token) {
+                break Finish::Stop;
+            }
+            bytes.extend(vocab.token_to_piece(token, false, None));
+            generated += 1;
+            if generated >= sampling.max_tokens {
+                break Finish::Length;
+            }
+            if job
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                break Finish::Deadline;
+            }
+            if job.is_over(Role::Generate) {
+                return Ok(None);
+            }
+            self.push(&[token])?;
+        };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Some(Generation {
+            text,
+            tokens: generated,
+            finish,
+        }))
+    }
+
+    /// Decodes tokens behind what is held.
+    fn push(&mut self, tokens: &[LlamaToken]) -> Result<(), InferError> {
+        self.batch.clear();
+        add(
+            &mut self.batch,
+            tokens,
+            self.held.len(),
+            SEQUENCE,
+            Outputs::Last,
+        )?;
+        decode(&mut self.ctx, &mut self.batch)?;
+        self.held.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    fn keep(&mut self, count: usize) -> Result<(), InferError> {
+        self.held.truncate(count);
+        self.ctx
+            .kv_cache_seq_rm(SEQUENCE, Some(count as u32), None)
+            .map_err(|error| InferError::Internal(error.to_string()))
+    }
+
+    /// Penalty, grammar, top-k, top-p, temperature, then a seeded draw, as llama.cpp orders them.
+    fn sampler(&self, sampling: &Sampling) -> Result<LlamaSampler, InferError> {
+        let mut chain = Vec::new();
+        if let Some(grammar) = &sampling.grammar {
+            chain.push(
+                LlamaSampler::grammar(self.model, grammar, "root").map_err(|error| {
+                    InferError::Invalid(format!("the grammar does not parse ({error})"))
+                })?,
+            );
+        }
+        if sampling.presence_penalty != 0.0 {
+            chain.push(LlamaSampler::penalties(
+                self.model.n_vocab(),
+                PENALTY_WINDOW,
+                1.0,
+                0.0,
+                sampling.presence_penalty,
+            ));
+        }
+        if sampling.temperature <= 0.0 {
+            chain.push(LlamaSampler::greedy());
+        } else {
+            chain.extend([
+                LlamaSampler::top_k(sampling.top_k),
+                LlamaSampler::top_p(sampling.top_p, 1),
+                LlamaSampler::temp(sampling.temperature),
+                LlamaSampler::dist(sampling.seed),
+            ]);
+        }
+        Ok(LlamaSampler::chain_simple(chain))
+    }
+}

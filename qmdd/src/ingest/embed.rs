@@ -1,0 +1,213 @@
+//! Cuts stored documents into chunks and gives each a vector.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::IngestError;
+use crate::{
+    domain::{ChunkSpan, CollectionName, Role},
+    infer::{
+        backend::{Backend, Call, Embedding, InferError, ModelInfo},
+        prompts::{self, EmbedFormat},
+    },
+    store::{EmbeddedChunk, EmbeddedContent, Pending, Store},
+    text::{
+        chunk::{self, Limits},
+        segment::{Segment, segment},
+    },
+};
+
+/// Documents fetched, and stored, in one go.
+const GROUP: i64 = 32;
+
+/// Documents worked on at the same time, so that the model never waits for the tokeniser.
+const IN_FLIGHT: usize = 4;
+
+/// Chunks sent in one call: small enough to cancel soon, large enough to keep the worker fed.
+const CHUNKS_A_CALL: usize = 32;
+
+/// How far an embedding run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EmbedProgress {
+    /// Documents done in this run.
+    pub documents: u64,
+    /// Documents this run has to do.
+    pub documents_total: u64,
+    /// Chunks embedded in this run.
+    pub chunks: u64,
+    /// Tokens embedded in this run.
+    pub tokens: u64,
+}
+
+/// What an embedding run did.
+pub type EmbedSummary = EmbedProgress;
+
+/// Embeds every document of the scope that lacks vectors of the current model, waiting for the
+/// model when it is still loading. What is done is stored group by group: a later run goes on from
+/// there.
+///
+/// # Errors
+/// When the model cannot be had, the store cannot be written, or the run is cancelled.
+pub async fn embed(
+    store: &Store,
+    backend: &dyn Backend,
+    scope: &[CollectionName],
+    progress: impl Fn(EmbedProgress),
+    cancel: &CancellationToken,
+) -> Result<EmbedSummary, IngestError> {
+    let call = Call {
+        cancel: cancel.clone(),
+        ..Call::bulk()
+    };
+    let model = backend.ready(Role::Embed, call.clone()).await?;
+    let embedder = Embedder {
+        backend,
+        format: EmbedFormat::of(&model),
+        fingerprint: prompts::fingerprint(&model, chunk::VERSION),
+        model,
+        call,
+    };
+    let mut done = EmbedProgress {
+        documents_total: store
+            .pending_count(&embedder.fingerprint, scope.to_vec())
+            .await?,
+        ..EmbedProgress::default()
+    };
+    progress(done);
+    let mut after = 0;
+    loop {
+        let group = store
+            .pending(&embedder.fingerprint, scope.to_vec(), after, GROUP)
+            .await?;
+        let Some(last) = group.last() else {
+            return Ok(done);
+        };
+        after = last.content_id;
+        let embedded: Vec<EmbeddedContent> = stream::iter(group)
+            .map(|pending| embedder.content(pending))
+            .buffered(IN_FLIGHT)
+            .try_collect()
+            .await?;
+        for content in &embedded {
+            done.documents += 1;
+            done.chunks += content.chunks.len() as u64;
+            done.tokens += content
+                .chunks
+                .iter()
+                .map(|chunk| u64::from(chunk.tokens))
+                .sum::<u64>();
+        }
+        let dimensions = embedder.model.dimensions as usize;
+        store
+            .put_chunks(&embedder.fingerprint, dimensions, embedded)
+            .await?;
+        progress(done);
+        if cancel.is_cancelled() {
+            return Err(IngestError::Cancelled);
+        }
+    }
+}
+
+struct Embedder<'a> {
+    backend: &'a dyn Backend,
+    model: ModelInfo,
+    format: EmbedFormat,
+    fingerprint: String,
+    call: Call,
+}
+
+impl Embedder<'_> {
+    /// Chunks and embeds one document.
+    async fn content(&self, pending: Pending) -> Result<EmbeddedContent, IngestError> {
+        let segments = segment(&pending.text);
+        let tokens = self.count(&pending.text, &segments).await?;
+        let wrapping = self.format.document(&pending.title, "");
+        let wrapping = self.tokenize(vec![wrapping], true).await?[0];
+        let mut limit = self.limit(wrapping);
+        loop {
+            let spans = chunk::pack(&pending.text, &segments, &tokens, limits(limit));
+            match self.chunks(&pending, &spans).await {
+                // Counts add up exactly for WordPiece, nearly so for others: cut a little shorter.
+                Err(InferError::InputTooLong { .. }) if limit > 16 => limit = limit * 9 / 10,
+                Err(error) => return Err(error.into()),
+                Ok(chunks) => {
+                    return Ok(EmbeddedContent {
+                        content_id: pending.content_id,
+                        chunks,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Tokens a chunk's own text may have beside `wrapping` tokens of prompt.
+    fn limit(&self, wrapping: u32) -> u32 {
+        let whole = self.format.chunk_tokens(&self.model);
+        // A title that fills the window leaves a quarter of it to the text.
+        whole.saturating_sub(wrapping).max(whole / 4)
+    }
+
+    async fn chunks(
+        &self,
+        pending: &Pending,
+        spans: &[ChunkSpan],
+    ) -> Result<Vec<EmbeddedChunk>, InferError> {
+        let mut chunks = Vec::with_capacity(spans.len());
+        for spans in spans.chunks(CHUNKS_A_CALL) {
+            let texts = spans
+                .iter()
+                .map(|span| {
+                    let text = &pending.text[span.span.bytes.clone()];
+                    self.format.document(&pending.title, text)
+                })
+                .collect();
+            let embeddings = self.backend.embed(texts, self.call.clone()).await?;
+            if embeddings.len() != spans.len() {
+                let detail = format!("{} vectors for {} texts", embeddings.len(), spans.len());
+                return Err(InferError::Internal(detail));
+            }
+            chunks.extend(spans.iter().zip(embeddings).map(
+                |(span, Embedding { values, tokens })| EmbeddedChunk {
+                    span: span.clone(),
+                    tokens,
+                    vector: values,
+                },
+            ));
+        }
+        Ok(chunks)
+    }
+
+    async fn count(&self, text: &str, segments: &[Segment]) -> Result<Vec<u32>, InferError> {
+        let texts = segments
+            .iter()
+            .map(|segment| text[segment.bytes.clone()].to_owned());
+        self.tokenize(texts.collect(), false).await
+    }
+
+    /// The token count of each text; exactly one a text.
+    async fn tokenize(
+        &self,
+        texts: Vec<String>,
+        add_special: bool,
+    ) -> Result<Vec<u32>, InferError> {
+        let asked = texts.len();
+        let items = self
+            .backend
+            .tokenize(Role::Embed, texts, add_special, self.call.clone())
+            .await?;
+        if items.len() != asked {
+            let detail = format!("{} token lists for {asked} texts", items.len());
+            return Err(InferError::Internal(detail));
+        }
+        Ok(items.iter().map(|ids| ids.len() as u32).collect())
+    }
+}
+
+/// QMD's proportions: 15 % overlap, and a cut looked for in the last 22 %.
+fn limits(max_tokens: u32) -> Limits {
+    Limits {
+        max_tokens,
+        overlap_tokens: max_tokens * 15 / 100,
+        window_tokens: max_tokens * 22 / 100,
+    }
+}

@@ -1,0 +1,4 @@
+//! Scores and their fusion. Pure arithmetic.
+
+pub mod rrf;
+pub mod score;

@@ -1,0 +1,47 @@
+//! The gRPC services: requests in, domain calls, replies out. The only place, with the daemon's
+//! serving code, that knows tonic and the generated types.
+
+mod context;
+mod control;
+mod document;
+mod gate;
+mod index;
+mod indexes;
+mod inference;
+mod roles;
+mod search;
+mod status;
+mod stream;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use tokio_util::sync::CancellationToken;
+
+pub use control::Control;
+pub use document::Document;
+pub use gate::Gate;
+pub use index::IndexAdmin;
+pub use indexes::{DEFAULT_INDEX, Index, Indexes};
+pub use inference::Inference;
+pub use roles::Roles;
+pub use search::Search;
+
+use crate::{config::Settings, infer::backend::Backend};
+
+/// What every service works on.
+pub struct App {
+    /// Open indexes.
+    pub indexes: Indexes,
+    /// Inference.
+    pub backend: Arc<dyn Backend>,
+    /// Which model each role has.
+    pub roles: Roles,
+    /// The daemon's settings.
+    pub settings: Settings,
+    /// The socket it really serves.
+    pub socket: PathBuf,
+    /// When it started.
+    pub started: Instant,
+    /// Cancelled to end the daemon.
+    pub shutdown: CancellationToken,
+}

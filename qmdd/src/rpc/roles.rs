@@ -1,0 +1,149 @@
+//! Which model each role has: from the configuration to a checked file in the backend's hands.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::{sync::Mutex, task::spawn_blocking};
+
+use super::{App, DEFAULT_INDEX};
+use crate::{
+    config::{ConfigError, IndexConfig, ModelChoices, Settings},
+    domain::{Failure, Reason, Role},
+    infer::backend::{Assignment, InferError, ModelSource},
+    models::{Installed, ModelError, ModelSpec, ModelStore, Profile},
+};
+
+/// The models of the daemon. All indexes share them; the default index's configuration names them.
+pub struct Roles {
+    /// Model files.
+    pub store: ModelStore,
+    home: Option<PathBuf>,
+    /// Held while roles are assigned: one change at a time.
+    assigning: Mutex<()>,
+}
+
+/// What a role is configured to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The role.
+    pub role: Role,
+    /// The model as configured, else the profile's; `None` when the profile has none.
+    pub model: Option<String>,
+}
+
+impl Roles {
+    /// No role has its model yet.
+    pub fn new(settings: &Settings) -> Self {
+        Self {
+            store: ModelStore::new(settings.dirs.models(), &settings.dirs.qmd_cache),
+            home: settings.home.clone(),
+            assigning: Mutex::default(),
+        }
+    }
+
+    /// The profile that fills roles without a model of their own: the configured one, else the
+    /// larger one whose embedding model is on this machine, else the starter.
+    pub fn profile(&self, choices: &ModelChoices) -> Result<Profile, ModelError> {
+        if let Some(profile) = &choices.profile {
+            return profile.parse();
+        }
+        let here = |profile: &Profile| {
+            let model = profile.model(Role::Embed).map(ModelSpec::Catalogue);
+            model.is_some_and(|model| self.store.resolve(&model).is_ok())
+        };
+        Ok(Some(Profile::Standard)
+            .filter(here)
+            .unwrap_or(Profile::Starter))
+    }
+
+    /// Each role's model by name.
+    pub fn choices(&self, choices: &ModelChoices) -> Result<Vec<Choice>, ModelError> {
+        let profile = self.profile(choices)?;
+        let choice = |role| Choice {
+            role,
+            model: choices
+                .role(role)
+                .map(str::to_owned)
+                .or_else(|| profile.model(role).map(|entry| entry.name.to_owned())),
+        };
+        Ok(Role::ALL.into_iter().map(choice).collect())
+    }
+
+    /// Hands each role its model, as the configuration has it now. Files are checked and hashed
+    /// first, which takes a moment for one that is new. A configuration that cannot be read leaves
+    /// everything as it is.
+    pub async fn assign(&self, app: &App) {
+        let _assigning = self.assigning.lock().await;
+        let choices = match configured(&app.settings) {
+            Ok(choices) => choices,
+            Err(error) => return tracing::error!(%error, "models are left as they are"),
+        };
+        let choices = match self.choices(&choices) {
+            Ok(choices) => choices,
+            Err(error) => return tracing::error!(%error, "models are left as they are"),
+        };
+        for Choice { role, model } in choices {
+            let Some(name) = model else {
+                app.backend.assign(role, Assignment::None);
+                continue;
+            };
+            if app.backend.info(role).is_err() {
+                let error = InferError::Loading {
+                    role,
+                    name: name.clone(),
+                };
+                app.backend.assign(
+                    role,
+                    Assignment::Withheld {
+                        name: name.clone(),
+                        error,
+                    },
+                );
+            }
+            let assignment = match self.find(&name).await {
+                Ok(Installed { path, sha256, .. }) => {
+                    Assignment::Model(ModelSource { name, path, sha256 })
+                }
+                Err(error) => {
+                    tracing::warn!(%role, %error, "no model");
+                    Assignment::Withheld {
+                        error: withheld(role, &name, &error),
+                        name,
+                    }
+                }
+            };
+            app.backend.assign(role, assignment);
+        }
+    }
+
+    async fn find(&self, name: &str) -> Result<Installed, ModelError> {
+        let spec = ModelSpec::parse(name, self.home.as_deref())?;
+        let store = self.store.clone();
+        spawn_blocking(move || store.check(&spec, &(Arc::new(|_| ()) as _)))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+/// The models that configuration and environment name.
+pub(super) fn configured(settings: &Settings) -> Result<ModelChoices, ConfigError> {
+    let config = IndexConfig::load(&settings.dirs.index_config(DEFAULT_INDEX))?;
+    Ok(config.models.or(settings.models.clone()))
+}
+
+fn withheld(role: Role, name: &str, error: &ModelError) -> InferError {
+    let name = name.to_owned();
+    match error.reason() {
+        Reason::ModelMissing => InferError::Missing {
+            role,
+            name,
+            hint: error
+                .hint()
+                .unwrap_or_else(|| "run `qmdctl models pull`".into()),
+        },
+        _ => InferError::Corrupt {
+            role,
+            name,
+            detail: error.to_string(),
+        },
+    }
+}

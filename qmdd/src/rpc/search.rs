@@ -1,0 +1,127 @@
+//! `SearchService`.
+
+use std::sync::Arc;
+
+use qmd_proto::v1::{
+    self, SearchMode, SearchReply, SearchRequest, search_service_server::SearchService,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use super::{App, context::context, status::status};
+use crate::{
+    config::IndexConfig,
+    domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
+    search,
+};
+
+/// Hits when the request names no limit.
+const DEFAULT_LIMIT: u32 = 5;
+
+/// `SearchService` over the daemon's state.
+pub struct Search(pub Arc<App>);
+
+#[tonic::async_trait]
+impl SearchService for Search {
+    async fn search(
+        &self,
+        request: Request<SearchRequest>,
+    ) -> Result<Response<SearchReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        let config = index.config().map_err(|error| status(&error))?;
+        let mode = match request.mode() {
+            SearchMode::Lexical => Mode::Lexical,
+            SearchMode::Vector => Mode::Vector,
+            SearchMode::Hybrid | SearchMode::Unspecified => Mode::Hybrid,
+        };
+        let limit = if request.limit == 0 {
+            DEFAULT_LIMIT
+        } else {
+            request.limit
+        };
+        let search = search::Request {
+            scope: index.scope(&config, &request.collections)?,
+            mode,
+            limit: limit as usize,
+            min_score: request.min_score.unwrap_or(0.0),
+            full: request.full,
+            text: request.query,
+        };
+        // Dropped with the call when the client goes away, which cancels what it started.
+        let cancel = CancellationToken::new();
+        let _guard = cancel.clone().drop_guard();
+        let outcome = search::search(&index.store, self.0.backend.as_ref(), &search, &cancel)
+            .await
+            .map_err(|error| status(&error))?;
+        let hits = outcome
+            .hits
+            .into_iter()
+            .map(|hit| hit_to_proto(hit, &config, request.explain));
+        Ok(Response::new(SearchReply {
+            hits: hits.collect(),
+            stages: outcome.stages.into_iter().map(stage_to_proto).collect(),
+            elapsed_us: outcome.elapsed.as_micros() as u64,
+        }))
+    }
+}
+
+fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
+    v1::Hit {
+        docid: hit.docid.as_str().to_owned(),
+        score: hit.score,
+        uri: format!("qmd://{}/{}", hit.collection, hit.path),
+        context: context(config, hit.collection.as_str(), &hit.path),
+        collection: hit.collection.to_string(),
+        path: hit.path,
+        title: hit.title,
+        snippet: hit.snippet,
+        line: hit.lines.0,
+        end_line: hit.lines.1,
+        total_lines: hit.total_lines,
+        body: hit.body,
+        explain: explain.then(|| v1::Explain {
+            contributions: hit
+                .contributions
+                .into_iter()
+                .map(contribution_to_proto)
+                .collect(),
+        }),
+    }
+}
+
+fn contribution_to_proto(part: Contribution) -> v1::Contribution {
+    v1::Contribution {
+        source: stage(part.source).into(),
+        rank: part.rank,
+        raw_score: part.raw_score,
+        contribution: part.contribution,
+    }
+}
+
+fn stage(stage: Stage) -> v1::Stage {
+    match stage {
+        Stage::Lexical => v1::Stage::Lexical,
+        Stage::Vector => v1::Stage::Vector,
+    }
+}
+
+fn stage_to_proto(report: StageReport) -> v1::StageReport {
+    let (state, trouble) = match report.state {
+        StageState::Done => (v1::StageState::Done, None),
+        StageState::Partial(trouble) => (v1::StageState::Partial, Some(trouble)),
+        StageState::Missing(trouble) => (v1::StageState::Missing, Some(trouble)),
+    };
+    let mut proto = v1::StageReport {
+        stage: stage(report.stage).into(),
+        state: state.into(),
+        elapsed_us: report.elapsed.as_micros() as u64,
+        ..v1::StageReport::default()
+    };
+    if let Some(trouble) = trouble {
+        proto.reason = trouble.reason.to_string();
+        proto.message = trouble.message;
+        proto.hint = trouble.hint.unwrap_or_default();
+    }
+    proto
+}

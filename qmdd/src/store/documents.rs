@@ -1,0 +1,174 @@
+//! Documents and their contents as readers get them.
+
+use rusqlite::Row;
+
+use super::{Store, StoreError, collections::name, id_list, scope::collection_id};
+use crate::domain::{CollectionName, ContentHash};
+
+/// What tells, without reading it, that a file is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp {
+    /// Bytes.
+    pub size: u64,
+    /// Time of the last change, nanoseconds since 1970.
+    pub mtime_ns: i64,
+    /// Inode number.
+    pub inode: u64,
+}
+
+/// A file as the index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownFile {
+    /// Path inside the collection.
+    pub path: String,
+    /// Its state when it was read.
+    pub stamp: FileStamp,
+    /// Its content.
+    pub hash: ContentHash,
+    /// Its title.
+    pub title: String,
+}
+
+/// A document without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentRow {
+    /// Its id, never used again for another document.
+    pub id: i64,
+    /// Its collection.
+    pub collection: CollectionName,
+    /// Path inside the collection.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    /// Its content's hash.
+    pub hash: ContentHash,
+    /// Its content's id, which documents of equal content share.
+    pub content_id: i64,
+}
+
+/// A document with its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// Its id.
+    pub id: i64,
+    /// Its collection.
+    pub collection: CollectionName,
+    /// Path inside the collection.
+    pub path: String,
+    /// Its title.
+    pub title: String,
+    /// Its content's hash.
+    pub hash: ContentHash,
+    /// Its text.
+    pub text: String,
+}
+
+impl Store {
+    /// Every file of a collection, by path.
+    ///
+    /// # Errors
+    /// [`StoreError::CollectionUnknown`], besides what any read may meet.
+    pub async fn known_files(
+        &self,
+        collection: &CollectionName,
+    ) -> Result<Vec<KnownFile>, StoreError> {
+        let collection = collection.clone();
+        self.read(move |transaction| {
+            let id = collection_id(transaction, &collection)?;
+            let mut statement = transaction.prepare_cached(
+                "SELECT path, size, mtime_ns, inode, hash, title
+                 FROM documents JOIN contents ON contents.id = content_id
+                 WHERE collection_id = ?1 ORDER BY path",
+            )?;
+            let rows = statement.query_map([id], |row| {
+                Ok(KnownFile {
+                    path: row.get(0)?,
+                    stamp: FileStamp {
+                        size: row.get::<_, i64>(1)? as u64,
+                        mtime_ns: row.get(2)?,
+                        inode: row.get::<_, i64>(3)? as u64,
+                    },
+                    hash: ContentHash(row.get(4)?),
+                    title: row.get(5)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// One document with its text.
+    pub async fn document(&self, id: i64) -> Result<Option<StoredDocument>, StoreError> {
+        Ok(self.documents(vec![id]).await?.pop())
+    }
+
+    /// Documents with their texts, in the order of the ids; those that are gone are left out.
+    pub async fn documents(&self, ids: Vec<i64>) -> Result<Vec<StoredDocument>, StoreError> {
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT documents.id, name, documents.path, title, hash, body
+                 FROM json_each(?1) AS wanted
+                 JOIN documents ON documents.id = wanted.value
+                 JOIN contents ON contents.id = content_id
+                 JOIN collections ON collections.id = collection_id
+                 ORDER BY wanted.key",
+            )?;
+            let rows = statement.query_map([id_list(ids)], |row| {
+                Ok(StoredDocument {
+                    id: row.get(0)?,
+                    collection: name(row, 1)?,
+                    path: row.get(2)?,
+                    title: row.get(3)?,
+                    hash: ContentHash(row.get(4)?),
+                    text: row.get(5)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Documents without their texts, in the order of the ids; those that are gone are left out.
+    pub async fn rows(&self, ids: Vec<i64>) -> Result<Vec<DocumentRow>, StoreError> {
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT documents.id, name, documents.path, title, hash, content_id
+                 FROM json_each(?1) AS wanted
+                 JOIN documents ON documents.id = wanted.value
+                 JOIN contents ON contents.id = content_id
+                 JOIN collections ON collections.id = collection_id
+                 ORDER BY wanted.key",
+            )?;
+            let rows = statement.query_map([id_list(ids)], document_row)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// The texts of contents with their ids, in the order of the ids; those that are gone are left
+    /// out.
+    pub async fn bodies(&self, content_ids: Vec<i64>) -> Result<Vec<(i64, String)>, StoreError> {
+        self.read(move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT contents.id, body
+                 FROM json_each(?1) AS wanted JOIN contents ON contents.id = wanted.value
+                 ORDER BY wanted.key",
+            )?;
+            let rows = statement
+                .query_map([id_list(content_ids)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}
+
+fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {
+    Ok(DocumentRow {
+        id: row.get(0)?,
+        collection: name(row, 1)?,
+        path: row.get(2)?,
+        title: row.get(3)?,
+        hash: ContentHash(row.get(4)?),
+        content_id: row.get(5)?,
+    })
+}

@@ -1,0 +1,227 @@
+//! The work of embedding: which contents lack vectors, and storing those that came.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
+
+use super::{Scope, Store, StoreError, error::Fault, scope::Filter, vectors};
+use crate::domain::{ChunkSpan, CollectionName};
+
+/// A content to embed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The content's id.
+    pub content_id: i64,
+    /// Title of its first document in the scope.
+    pub title: String,
+    /// Path of that document.
+    pub path: String,
+    /// The text.
+    pub text: String,
+}
+
+/// A content with its chunks; none for a text that has nothing to embed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedContent {
+    /// The content's id.
+    pub content_id: i64,
+    /// Its chunks, in their order.
+    pub chunks: Vec<EmbeddedChunk>,
+}
+
+/// A chunk with its vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmbeddedChunk {
+    /// Where it lies.
+    pub span: ChunkSpan,
+    /// Tokens the model saw.
+    pub tokens: u32,
+    /// Its vector.
+    pub vector: Vec<f32>,
+}
+
+impl Store {
+    /// At most `limit` contents of the collections without vectors of a fingerprint, in the order
+    /// of their ids, from after the id `after` on (0 for the start).
+    pub async fn pending(
+        &self,
+        fingerprint: &str,
+        collections: Vec<CollectionName>,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Pending>, StoreError> {
+        let fingerprint = fingerprint.to_owned();
+        self.read(move |transaction| {
+            let filter = Filter::of(transaction, &collections)?;
+            let (condition, ids) = filter.condition("collection_id", "?2");
+            let sql = format!(
+                "SELECT contents.id, title, path, body
+                 FROM contents JOIN documents ON documents.id = (
+                     SELECT min(id) FROM documents
+                     WHERE content_id = contents.id AND {condition})
+                 WHERE contents.id > ?3 AND {NOT_EMBEDDED}
+                 ORDER BY contents.id LIMIT ?4"
+            );
+            let mut statement = transaction.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![fingerprint, ids, after, limit], |row| {
+                Ok(Pending {
+                    content_id: row.get(0)?,
+                    title: row.get(1)?,
+                    path: row.get(2)?,
+                    text: row.get(3)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// How many contents [`Self::pending`] has yet to give, from the start.
+    pub async fn pending_count(
+        &self,
+        fingerprint: &str,
+        collections: Vec<CollectionName>,
+    ) -> Result<u64, StoreError> {
+        let fingerprint = fingerprint.to_owned();
+        self.read(move |transaction| {
+            let filter = Filter::of(transaction, &collections)?;
+            let (condition, ids) = filter.condition("collection_id", "?2");
+            let sql = format!(
+                "SELECT count(*) FROM contents
+                 WHERE {NOT_EMBEDDED} AND EXISTS (
+                     SELECT 1 FROM documents WHERE content_id = contents.id AND {condition})"
+            );
+            let count: i64 = transaction
+                .prepare_cached(&sql)?
+                .query_row(params![fingerprint, ids], |row| row.get(0))?;
+            Ok(count as u64)
+        })
+        .await
+    }
+
+    /// Stores the chunks and vectors of contents, all or none, in place of those they have of any
+    /// fingerprint. A content that is gone meanwhile is passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Vector`] for a vector of another length or with a value that is no number.
+    pub async fn put_chunks(
+        &self,
+        fingerprint: &str,
+        dimensions: usize,
+        contents: Vec<EmbeddedContent>,
+    ) -> Result<(), StoreError> {
+        for chunk in contents.iter().flat_map(|content| &content.chunks) {
+            vectors::check(&chunk.vector, dimensions)?;
+        }
+        let fingerprint = fingerprint.to_owned();
+        self.write(move |transaction| put(transaction, &fingerprint, dimensions, &contents))
+            .await
+    }
+
+    /// Forgets the vectors of the scope's contents, so that they are pending again.
+    pub async fn clear_vectors(&self, scope: Scope) -> Result<(), StoreError> {
+        self.write(move |transaction| {
+            let filter = Filter::of(transaction, &scope.collections)?;
+            let (condition, ids) = filter.condition("collection_id", "?1");
+            for table in ["chunks", "embedded"] {
+                let sql = format!(
+                    "DELETE FROM {table} WHERE content_id IN (
+                         SELECT content_id FROM documents WHERE {condition})"
+                );
+                transaction.prepare_cached(&sql)?.execute([ids])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Holds for a content without vectors of the fingerprint `?1`.
+const NOT_EMBEDDED: &str = "NOT EXISTS (
+    SELECT 1 FROM embedded
+    WHERE content_id = contents.id
+      AND fingerprint_id = (SELECT id FROM fingerprints WHERE name = ?1))";
+
+fn put(
+    connection: &Connection,
+    fingerprint: &str,
+    dimensions: usize,
+    contents: &[EmbeddedContent],
+) -> Result<(), Fault> {
+    let fingerprint = intern(connection, fingerprint, dimensions)?;
+    let table = vectors::ensure_table(connection, dimensions)?;
+    let mut exists = connection.prepare_cached("SELECT 1 FROM contents WHERE id = ?1")?;
+    let mut forget = connection.prepare_cached("DELETE FROM chunks WHERE content_id = ?1")?;
+    let mut unmark = connection.prepare_cached("DELETE FROM embedded WHERE content_id = ?1")?;
+    let mut mark = connection.prepare_cached("INSERT INTO embedded VALUES (?1, ?2, ?3)")?;
+    let mut insert_chunk = connection.prepare_cached(
+        "INSERT INTO chunks (content_id, fingerprint_id, seq, byte_start, byte_end,
+                             line_start, line_end, heading, tokens, checksum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    let mut insert_vector = connection.prepare_cached(&format!(
+        "INSERT INTO {table} (chunk_id, embedding) VALUES (?1, ?2)"
+    ))?;
+    for EmbeddedContent { content_id, chunks } in contents {
+        if !exists.exists([content_id])? {
+            continue;
+        }
+        forget.execute([content_id])?;
+        unmark.execute([content_id])?;
+        for (
+            seq,
+            EmbeddedChunk {
+                span,
+                tokens,
+                vector,
+            },
+        ) in chunks.iter().enumerate()
+        {
+            let vector: &[u8] = bytemuck::cast_slice(vector);
+            insert_chunk.execute(params![
+                content_id,
+                fingerprint,
+                seq as i64,
+                span.span.bytes.start as i64,
+                span.span.bytes.end as i64,
+                span.span.lines.0,
+                span.span.lines.1,
+                span.heading,
+                tokens,
+                checksum(vector)
+            ])?;
+            insert_vector.execute(params![connection.last_insert_rowid(), vector])?;
+        }
+        mark.execute(params![content_id, fingerprint, chunks.len() as i64])?;
+    }
+    Ok(())
+}
+
+/// The id of a fingerprint, stored if it is new.
+fn intern(connection: &Connection, name: &str, dimensions: usize) -> Result<i64, Fault> {
+    let known: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT id, dimensions FROM fingerprints WHERE name = ?1")?
+        .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match known {
+        Some((id, known)) if known == dimensions as i64 => Ok(id),
+        Some((_, known)) => Err(StoreError::Vector(format!(
+            "{dimensions} dimensions where this model had {known}"
+        ))
+        .into()),
+        None => {
+            connection
+                .prepare_cached("INSERT INTO fingerprints (name, dimensions) VALUES (?1, ?2)")?
+                .execute(params![name, dimensions as i64])?;
+            Ok(connection.last_insert_rowid())
+        }
+    }
+}
+
+/// The first eight bytes of the vector's SHA-256.
+fn checksum(vector: &[u8]) -> i64 {
+    let digest = Sha256::digest(vector);
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |sum, byte| sum << 8 | i64::from(*byte))
+}

@@ -1,0 +1,188 @@
+//! The store as a whole, on real files.
+
+mod changes;
+mod file;
+mod lexical;
+mod lookup;
+mod model;
+mod threads;
+mod vectors;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::{ChunkSpan, CollectionName, ContentHash, TextSpan};
+
+/// The fingerprint most tests embed with.
+const MODEL: &str = "model-1";
+
+/// A store in a folder of its own.
+struct Fixture {
+    store: Store,
+    folder: TempDir,
+}
+
+impl Fixture {
+    /// With these collections.
+    async fn new(collections: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("index.sqlite"))
+            .await
+            .unwrap();
+        let fixture = Self { store, folder };
+        fixture.sync(collections).await;
+        fixture
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("index.sqlite")
+    }
+
+    async fn sync(&self, collections: &[&str]) -> u64 {
+        let collections = collections
+            .iter()
+            .map(|each| (name(each), format!("/files/{each}").into()));
+        self.store
+            .sync_collections(collections.collect())
+            .await
+            .unwrap()
+    }
+
+    async fn put(&self, collection: &str, files: &[(&str, &str)]) {
+        let changes = files.iter().map(|(path, text)| put(path, text)).collect();
+        self.store.apply(&name(collection), changes).await.unwrap();
+    }
+
+    async fn remove(&self, collection: &str, paths: &[&str]) {
+        let changes = paths.iter().map(|path| remove(path)).collect();
+        self.store.apply(&name(collection), changes).await.unwrap();
+    }
+
+    /// Gives every pending content of the collection one chunk, with the vector that `vector` makes
+    /// of its text.
+    async fn embed(&self, collection: &str, model: &str, vector: impl Fn(&str) -> Vec<f32>) {
+        let pending = self
+            .store
+            .pending(model, vec![name(collection)], 0, i64::MAX)
+            .await
+            .unwrap();
+        let contents: Vec<EmbeddedContent> = pending
+            .into_iter()
+            .map(|pending| EmbeddedContent {
+                content_id: pending.content_id,
+                chunks: vec![chunk(0, vector(&pending.text))],
+            })
+            .collect();
+        let dimensions = contents
+            .first()
+            .map_or(4, |content| content.chunks[0].vector.len());
+        self.store
+            .put_chunks(model, dimensions, contents)
+            .await
+            .unwrap();
+    }
+
+    /// Paths of documents, in order.
+    async fn paths(&self, ids: impl IntoIterator<Item = i64>) -> Vec<String> {
+        let rows = self.store.rows(ids.into_iter().collect()).await.unwrap();
+        rows.into_iter().map(|row| row.path).collect()
+    }
+
+    /// A number that a statement yields.
+    async fn number(&self, sql: &'static str) -> i64 {
+        let read = self
+            .store
+            .read(move |transaction| Ok(transaction.query_row(sql, [], |row| row.get(0))?));
+        read.await.unwrap()
+    }
+
+    /// What must hold at any time: no part without its whole, and an undamaged file.
+    async fn assert_whole(&self) {
+        for orphans in [
+            "SELECT count(*) FROM contents WHERE id NOT IN (SELECT content_id FROM documents)",
+            "SELECT count(*) FROM chunks WHERE content_id NOT IN (SELECT id FROM contents)",
+            "SELECT count(*) FROM embedded WHERE content_id NOT IN (SELECT id FROM contents)",
+            "SELECT count(*) FROM pragma_foreign_key_check",
+            "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+            "SELECT abs((SELECT count(*) FROM documents) -
+                        (SELECT count(*) FROM documents_fts_docsize))",
+        ] {
+            assert_eq!(self.number(orphans).await, 0, "{orphans}");
+        }
+        let tables = self.store.read(|transaction| {
+            let mut list = transaction.prepare("SELECT DISTINCT dimensions FROM fingerprints")?;
+            let dimensions: Vec<i64> = list
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for dimensions in dimensions {
+                let astray: i64 = transaction.query_row(
+                    &format!(
+                        "SELECT (SELECT count(*) FROM vectors_{dimensions} WHERE chunk_id NOT IN
+                                     (SELECT id FROM chunks)) +
+                                (SELECT count(*) FROM chunks JOIN fingerprints
+                                     ON fingerprints.id = fingerprint_id
+                                 WHERE dimensions = {dimensions} AND chunks.id NOT IN
+                                     (SELECT chunk_id FROM vectors_{dimensions}))"
+                    ),
+                    [],
+                    |row| row.get(0),
+                )?;
+                assert_eq!(astray, 0, "chunks and vectors of {dimensions} dimensions");
+            }
+            Ok(())
+        });
+        tables.await.unwrap();
+    }
+}
+
+fn name(text: &str) -> CollectionName {
+    CollectionName::new(text).unwrap()
+}
+
+fn scope(collections: &[&str]) -> Scope {
+    Scope {
+        collections: collections.iter().map(|each| name(each)).collect(),
+    }
+}
+
+fn stamp(version: u64) -> FileStamp {
+    FileStamp {
+        size: version,
+        mtime_ns: -1,
+        inode: u64::MAX,
+    }
+}
+
+/// The title is the text's first line.
+fn put(path: &str, text: &str) -> Change {
+    Change::Put {
+        path: path.to_owned(),
+        title: text.lines().next().unwrap_or_default().to_owned(),
+        text: Arc::from(text),
+        hash: ContentHash::of(text),
+        stamp: stamp(text.len() as u64),
+    }
+}
+
+fn remove(path: &str) -> Change {
+    Change::Remove {
+        path: path.to_owned(),
+    }
+}
+
+fn chunk(number: u32, vector: Vec<f32>) -> EmbeddedChunk {
+    let start = number as usize * 10;
+    EmbeddedChunk {
+        span: ChunkSpan {
+            span: TextSpan {
+                bytes: start..start + 10,
+                lines: (number + 1, number + 2),
+            },
+            heading: format!("heading {number}"),
+        },
+        tokens: 3,
+        vector,
+    }
+}

@@ -1,0 +1,10 @@
+//! Pure text work: titles, chunks, snippets and the grammar of lexical queries. No IO.
+
+pub mod chunk;
+mod front_matter;
+mod needle;
+mod outline;
+pub mod query;
+pub mod segment;
+pub mod snippet;
+pub mod title;

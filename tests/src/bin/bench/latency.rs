@@ -1,0 +1,152 @@
+//! How long a search takes as a whole process: from its start to its end, the daemon warm.
+
+use std::{
+    ffi::OsStr,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use qmd_tests::{Daemon, program, run};
+
+use crate::quality::MODES;
+
+/// How often each command is timed.
+const ROUNDS: usize = 50;
+/// The upstream program's own index for this, apart from the user's.
+const INDEX: &str = "qmdd-bench";
+
+/// Upstream QMD, with the same documents indexed.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    program: PathBuf,
+}
+
+impl Upstream {
+    /// Indexes a folder with it.
+    pub(crate) fn index(program: &Path, docs: &Path) -> Result<Self> {
+        let upstream = Self {
+            program: program.to_owned(),
+        };
+        // Left by an earlier run, perhaps of other documents.
+        run(upstream.command().args(["collection", "remove", INDEX]))?;
+        let add = run(upstream
+            .command()
+            .arg("collection")
+            .arg("add")
+            .arg(docs)
+            .args(["--name", INDEX]))?;
+        ensure!(add.code == Some(0), "{add}");
+        Ok(upstream)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(["--index", INDEX]);
+        command
+    }
+}
+
+/// Times every mode, and upstream's lexical search beside them, in turn within one loop, so that what
+/// else the machine does falls on all alike.
+pub(crate) fn measure(
+    out: &mut impl Write,
+    daemon: &Daemon,
+    queries: &[String],
+    upstream: Option<&Upstream>,
+) -> Result<()> {
+    ensure!(!queries.is_empty(), "there is no query to time");
+    let qmdctl = program("qmdctl")?;
+    let mut own = MODES.map(|_| Vec::new());
+    let mut theirs = Vec::new();
+    for round in 0..ROUNDS {
+        let query = &queries[round % queries.len()];
+        for (times, (verb, _)) in own.iter_mut().zip(MODES) {
+            let mut command = daemon.command(&qmdctl);
+            times.push(time(command.args([verb, "--strict", "--", query]))?);
+        }
+        if let Some(upstream) = upstream {
+            theirs.push(time(
+                upstream
+                    .command()
+                    .args([OsStr::new("search"), query.as_ref()]),
+            )?);
+        }
+    }
+    let upstream = median(&mut theirs);
+    writeln!(
+        out,
+        "| whole process, median of {ROUNDS} | ms | upstream search / this |"
+    )?;
+    writeln!(out, "| --- | --- | --- |")?;
+    for (times, (verb, _)) in own.iter_mut().zip(MODES) {
+        let own = median(times).context("nothing was timed")?;
+        let ratio = upstream.map_or("-".to_owned(), |upstream| {
+            format!("{:.1}", upstream.as_secs_f64() / own.as_secs_f64())
+        });
+        writeln!(
+            out,
+            "| qmdctl {verb} | {:.1} | {ratio} |",
+            milliseconds(own)
+        )?;
+    }
+    if let Some(upstream) = upstream {
+        writeln!(
+            out,
+            "| upstream search | {:.1} | 1.0 |",
+            milliseconds(upstream)
+        )?;
+    }
+    Ok(())
+}
+
+/// Runs a command to its end. What it prints is thrown away.
+fn time(command: &mut Command) -> Result<Duration> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let began = Instant::now();
+    let status = command
+        .status()
+        .with_context(|| format!("{command:?} cannot be run"))?;
+    let elapsed = began.elapsed();
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(elapsed)
+}
+
+/// `None` of nothing; the mean of the two middle ones of an even number.
+fn median(times: &mut [Duration]) -> Option<Duration> {
+    times.sort_unstable();
+    let upper = *times.get(times.len() / 2)?;
+    let lower = *times.get((times.len() - 1) / 2)?;
+    Some((lower + upper) / 2)
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let of = |times: &[u64]| {
+            let mut times: Vec<_> = times.iter().copied().map(Duration::from_millis).collect();
+            median(&mut times)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[9, 1, 5]), Some(Duration::from_millis(5)));
+        assert_eq!(of(&[8, 2, 4, 100]), Some(Duration::from_millis(6)));
+    }
+
+    #[test]
+    fn a_failing_command_has_no_time() {
+        assert!(time(&mut Command::new("true")).is_ok());
+        assert!(time(&mut Command::new("false")).is_err());
+    }
+}

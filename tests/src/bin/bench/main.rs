@@ -1,0 +1,85 @@
+//! `make bench`: how good the three modes rank judged collections, and how long qmdctl takes as a
+//! whole process, beside upstream QMD where it is given. docs/benchmarks.md tells the method.
+
+mod collection;
+mod latency;
+mod metrics;
+mod quality;
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+use qmd_tests::{Daemon, corpus, workspace};
+
+use crate::latency::Upstream;
+
+/// Folder of judged collections.
+const DATA: &str = "QMD_BENCH_DATA";
+/// Program that takes the arguments of upstream QMD.
+const UPSTREAM: &str = "QMD_BENCH_UPSTREAM";
+
+fn main() -> Result<()> {
+    let mut out = io::stdout();
+    let upstream = env::var_os(UPSTREAM).map(PathBuf::from);
+    let Some(data) = env::var_os(DATA) else {
+        writeln!(
+            out,
+            "quality: not measured, {DATA} names no folder of judged collections"
+        )?;
+        writeln!(out, "speed: on the small corpus of the tests")?;
+        let daemon = Daemon::with_corpus()?;
+        let queries: Vec<String> = corpus::questions()?
+            .into_iter()
+            .map(|question| question.query)
+            .collect();
+        return speed(
+            &mut out,
+            &daemon,
+            &corpus::folder(),
+            &queries,
+            upstream.as_deref(),
+        );
+    };
+    let runs = workspace().join("target/bench");
+    fs::create_dir_all(&runs)?;
+    for (at, collection) in collection::load_all(Path::new(&data))?.iter().enumerate() {
+        let daemon = quality::index(&mut out, collection)?;
+        quality::measure(&mut out, &daemon, collection, &runs)?;
+        // Speed hardly depends on the collection: the first one stands for all.
+        if at == 0 {
+            let queries: Vec<String> = collection
+                .judged()
+                .map(|(_, text)| text.to_owned())
+                .collect();
+            speed(
+                &mut out,
+                &daemon,
+                &collection.docs,
+                &queries,
+                upstream.as_deref(),
+            )?;
+        }
+    }
+    writeln!(out, "the rankings are in {}", runs.display())?;
+    Ok(())
+}
+
+fn speed(
+    out: &mut impl Write,
+    daemon: &Daemon,
+    docs: &Path,
+    queries: &[String],
+    upstream: Option<&Path>,
+) -> Result<()> {
+    let upstream = upstream
+        .map(|program| Upstream::index(program, docs))
+        .transpose()?;
+    if upstream.is_none() {
+        writeln!(out, "upstream: not measured, {UPSTREAM} names no program")?;
+    }
+    latency::measure(out, daemon, queries, upstream.as_ref())
+}

@@ -1,0 +1,18 @@
+//! Harness of the end-to-end tests and benches: a hermetic sandbox, a real daemon in it, and the
+//! clients that ask it.
+
+mod daemon;
+mod outcome;
+mod programs;
+mod sandbox;
+
+pub mod corpus;
+pub mod models;
+pub mod wait;
+
+pub use self::{
+    daemon::Daemon,
+    outcome::{Outcome, run},
+    programs::{program, workspace},
+    sandbox::Sandbox,
+};
