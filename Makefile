@@ -4,6 +4,7 @@
 # nothing is built twice. The workspace is built as a whole for the same reason.
 CARGO = $(if $(shell command -v ccache),CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache) cargo
 FLAGS := --release --locked --workspace
+export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build lint bench models foreign clean
@@ -16,8 +17,11 @@ help: ## show this
 demo: build ## build, fetch the starter models, index docs/ and ask a question
 	@.ci/demo
 
-test: lint build models foreign ## format, lints, unit tests and end-to-end tests with real models
-	$(CARGO) test $(FLAGS)
+test: lint build models foreign ## check format, lints, unit tests and end-to-end tests with real models
+	$(CARGO) test $(FLAGS) --doc
+	$(CARGO) test $(FLAGS) --lib --bins
+# Last, so that the output ends with what matters most.
+	$(CARGO) test $(FLAGS) --test '*'
 
 build: ## leave target/release/qmdd and target/release/qmdctl
 	@.ci/deps build

@@ -96,6 +96,9 @@ async def _rerank_by_head(
 ) -> tuple[list[float], list[int]]:
     """Has llama-server put each pair together. It takes texts, so that a document is cut by
     spelling out the tokens that fit."""
+    if server.model.rerank_template:
+        # llama-server fills in the query first, and would then find a second place for documents.
+        query = query.replace("{document}", "{ document }")
     around, bodies = await asyncio.gather(
         _tokens_around(server, query), server.tokenize(documents, add_special=False)
     )

@@ -27,6 +27,9 @@ _SEPARATOR = -1
 # Raises both verdict tokens above the whole vocabulary; the softmax over the two is unchanged.
 _VERDICT_BIAS = 100
 
+# The score of a pair whose computation failed (llama.cpp, `send_rerank`).
+_FAILED = -1e6
+
 # Requests at a time where llama-server takes one item a request.
 _FAN_OUT = 8
 
@@ -67,7 +70,8 @@ class LlamaServer:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._vocabulary: Vocabulary | None = None
         self._dimensions = 0
-        self._verdict: tuple[int, int] | None = None
+        self.verdict: tuple[int, int] | None = None
+        """The tokens yes and no of a reranker without a head; asked for when first needed."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -175,8 +179,8 @@ class LlamaServer:
         """Scores in [0, 1] by the rank head, in one request."""
         reply = await self._post("/rerank", {"query": query, "documents": documents})
         scores = [row.get("relevance_score") for row in self._ordered(reply, len(documents))]
-        if not all(isinstance(score, (int, float)) and math.isfinite(score) for score in scores):
-            raise self._nonsense("a score is not finite")
+        if not all(_is_score(score) for score in scores):
+            raise self._nonsense("a score is missing")
         if self.model.head_is_normalised:
             return scores
         return [1 / (1 + math.exp(-score)) if score > -700 else 0.0 for score in scores]
@@ -203,17 +207,17 @@ class LlamaServer:
         odds = {item.get("id"): item.get("prob") for item in found or [] if isinstance(item, dict)}
         # A probability that underflows to zero is left out.
         p_yes, p_no = odds.pop(yes, 0.0), odds.pop(no, 0.0)
-        if odds or not p_yes + p_no > 0:
+        if odds or not (_is_score(p_yes) and _is_score(p_no) and p_yes + p_no > 0):
             raise self._nonsense("the verdict is neither yes nor no")
         return p_yes / (p_yes + p_no)
 
     async def _verdict_tokens(self) -> tuple[int, int]:
-        if self._verdict is None:
+        if self.verdict is None:
             words = await self.tokenize(["yes", "no"], add_special=False)
             if [len(word) for word in words] != [1, 1]:
                 raise self._nonsense("the reranker has no single tokens for yes and no")
-            self._verdict = (words[0][0], words[1][0])
-        return self._verdict
+            self.verdict = (words[0][0], words[1][0])
+        return self.verdict
 
     async def generate(
         self, prompt: Sequence[int], request: GenerateRequest, deadline: float | None
@@ -232,6 +236,8 @@ class LlamaServer:
             "seed": request.seed,
             "grammar": request.grammar or "",
             "stream": True,
+            # The last event would repeat the prompt, on one long line.
+            "response_fields": ["content", "stop", "stop_type", "tokens_predicted"],
         }
         partial = Generation("", 0, "deadline")
 
@@ -321,11 +327,12 @@ class LlamaServer:
             rows = reply.get("data", reply.get("results", [reply]))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise self._nonsense("the reply is no list of rows")
-        ordered: dict[int, dict[str, Any]] = {}
-        for place, row in enumerate(rows):
-            ordered[row.get("index", place)] = row
-        if len(rows) != count or ordered.keys() != set(range(count)):
-            raise self._nonsense(f"{count} inputs came back as rows {sorted(ordered)}")
+        places = [row.get("index", place) for place, row in enumerate(rows)]
+        if not all(isinstance(place, int) for place in places):
+            raise self._nonsense("a row's index is no number")
+        if sorted(places) != list(range(count)):
+            raise self._nonsense(f"{count} inputs came back as rows {sorted(places)}")
+        ordered = dict(zip(places, rows, strict=True))
         return [ordered[index] for index in range(count)]
 
     def _vector(self, value: Any) -> bytes:
@@ -371,6 +378,11 @@ class LlamaServer:
     def _slow(self) -> ContractError:
         message = f"llama-server took longer than {self._timeout.total:g} s"
         return ContractError(Reason.UPSTREAM_TIMEOUT, message, role=self.model.role.value)
+
+
+def _is_score(value: Any) -> bool:
+    """Whether it is a finite number, and not the one by which llama-server marks a failure."""
+    return isinstance(value, (int, float)) and math.isfinite(value) and value != _FAILED
 
 
 def _at(value: Any, *path: str | int) -> Any:

@@ -34,9 +34,9 @@ SLOW = {
 }
 
 
-def serve(folder: Path, test: Test, gateway: GatewaySettings | None = None) -> None:
+def serve(folder: Path, test: Test, gateway: GatewaySettings | None = None, **more: Any) -> None:
     """Runs a test against the application over fake children."""
-    settings = fake_settings(folder, gateway=gateway)
+    settings = fake_settings(folder, gateway=gateway, **more)
 
     async def main() -> None:
         async with Supervisor(settings) as supervisor:
@@ -197,6 +197,24 @@ def test_long_documents_are_cut_and_long_queries_refused(tmp_path: Path) -> None
         assert (error["tokens"], error["limit"]) == (65, 64)
 
     serve(tmp_path, test)
+
+
+def test_a_query_cannot_pull_documents_into_itself(tmp_path: Path) -> None:
+    async def test(app: Gateway, supervisor: Supervisor) -> None:
+        server, asked = supervisor.server(Role.RERANK), []
+        rank = server.rank
+
+        async def noted(query: str, documents: list[str]) -> list[float]:
+            asked.append(query)
+            return await rank(query, documents)
+
+        server.rank = noted
+        body = {"query": "a {document} b", "documents": ["d"]}
+        assert (await post(app, "/v1/rerank", body))[0] == 200
+        assert asked == ["a { document } b"]
+
+    template = {"tokenizer__chat_template__rerank": "Q {query} D {document} A"}
+    serve(tmp_path, test, roles=(Role.RERANK,), facts=template)
 
 
 def test_a_server_that_dies_in_the_middle_is_retryable(tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_a_batch_of_one_may_come_bare(tmp_path: Path) -> None:
         {"data": [{"index": 0}]},
         {"data": [{"index": 1, "embedding": UNIT}]},
         {"data": [{"index": 0, "embedding": UNIT}, {"index": 0, "embedding": UNIT}]},
+        {"data": [{"index": [0], "embedding": UNIT}]},
+        {"data": [{"index": "0", "embedding": UNIT}]},
         {"data": []},
         {"data": 3},
         [1],
@@ -108,7 +110,7 @@ def test_scores_are_ordered_and_squashed(tmp_path: Path) -> None:
     rows = [
         {"index": 2, "relevance_score": 0.0},
         {"index": 0, "relevance_score": 1000},
-        {"index": 1, "relevance_score": -1e6},
+        {"index": 1, "relevance_score": -2000},
     ]
     work: Work = lambda server: server.rank("q", ["a", "b", "c"])  # noqa: E731
     assert ask(tmp_path, Role.RERANK, {"results": rows}, work) == [1.0, 0.0, 0.5]
@@ -122,7 +124,7 @@ def test_a_softmax_is_passed_on(tmp_path: Path) -> None:
     assert ask(tmp_path, Role.RERANK, row, work, **facts) == [0.25]
 
 
-@pytest.mark.parametrize("score", [None, "1", float("nan")])
+@pytest.mark.parametrize("score", [None, "1", float("nan"), -1e6])
 def test_senseless_scores_are_refused(tmp_path: Path, score: Any) -> None:
     row = {"results": [{"index": 0, "relevance_score": score}]}
     work: Work = lambda server: server.rank("q", ["a"])  # noqa: E731
@@ -161,6 +163,36 @@ def test_loading_is_no_failure(tmp_path: Path) -> None:
             lambda server: server.embed([[1]]),
             status=503,
         )
+
+
+@pytest.mark.parametrize(
+    "probs",
+    [
+        [],
+        [{"id": 5, "prob": 0.5}],
+        [{"id": 258, "prob": 0.5}, {"id": 257, "prob": 0.2}, {"id": 5, "prob": 0.1}],
+        [{"id": 258, "prob": None}, {"id": 257, "prob": 0.2}],
+        [{"id": 258, "prob": 0.0}],
+        None,
+        [3],
+    ],
+)
+def test_senseless_verdicts_are_refused(tmp_path: Path, probs: Any) -> None:
+    async def work(server: LlamaServer) -> None:
+        server.verdict = (258, 257)
+        await server.yes_no([[1]])
+
+    row = {"index": 0, "completion_probabilities": [{"top_probs": probs}]}
+    assert reason_of(tmp_path, Role.RERANK, row, work) is Reason.UPSTREAM_INVALID
+
+
+def test_a_verdict_that_underflows_is_whole(tmp_path: Path) -> None:
+    async def work(server: LlamaServer) -> list[float]:
+        server.verdict = (258, 257)
+        return await server.yes_no([[1]])
+
+    row = {"completion_probabilities": [{"top_probs": [{"id": 257, "prob": 1.0}]}]}
+    assert ask(tmp_path, Role.RERANK, row, work) == [0.0]
 
 
 REQUEST = GenerateRequest(

@@ -117,8 +117,6 @@ reasons! {
     BackendMissing = "BACKEND_MISSING", FailedPrecondition, 44;
     /// The model does not fit into memory.
     MemoryShort = "MEMORY_SHORT", ResourceExhausted, 45;
-    /// Stored vectors are of another model than the configured one.
-    VectorsStale = "VECTORS_STALE", FailedPrecondition, 46;
     /// Some documents have no vectors yet.
     VectorsPending = "VECTORS_PENDING", FailedPrecondition, 47;
     /// A helper program that the task needs is not installed or failed.

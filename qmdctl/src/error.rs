@@ -80,7 +80,12 @@ impl Failure {
             io::ErrorKind::StorageFull => Reason::DiskFull,
             _ => Reason::FileUnreadable,
         };
-        Self::new(reason, format!("{}: {error}", path.display()))
+        let hint = match reason {
+            Reason::FolderMissing => "give an existing folder",
+            Reason::DiskFull => "free some space",
+            _ => "check that you may read it",
+        };
+        Self::new(reason, format!("{}: {error}", path.display())).hint(hint)
     }
 }
 

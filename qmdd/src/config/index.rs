@@ -17,7 +17,7 @@ use super::ConfigError;
 use crate::domain::{Collection, CollectionName, Role};
 
 /// Glob of a collection that names none.
-const DEFAULT_PATTERN: &str = "**/*.md";
+pub const DEFAULT_PATTERN: &str = "**/*.md";
 
 /// A configuration file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -104,8 +104,18 @@ pub(super) fn home() -> Option<PathBuf> {
 
 /// The file's text; `None` when there is no file.
 pub(super) fn read(file: &Path) -> Result<Option<String>, ConfigError> {
-    match fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text)),
+    match fs::read(file) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let good = String::from_utf8_lossy(good);
+            let line = good.rsplit('\n').next().unwrap_or_default();
+            ConfigError::Invalid {
+                file: file.to_owned(),
+                line: good.matches('\n').count() as u64 + 1,
+                column: line.chars().count() as u64 + 1,
+                message: "not UTF-8 text".into(),
+            }
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ConfigError::Unavailable {
             file: file.to_owned(),
@@ -194,11 +204,14 @@ fn absolute(path: &str, file: &Path, home: Option<&Path>) -> Result<PathBuf, &'s
         return Err("the path is empty");
     }
     let path = Path::new(path);
-    if let Ok(inside) = path.strip_prefix("~") {
-        let home = home.ok_or("the path starts with ~, and there is no home folder")?;
-        return Ok(home.join(inside));
-    }
-    Ok(file.parent().unwrap_or(Path::new("/")).join(path))
+    let whole = match path.strip_prefix("~") {
+        Ok(inside) => home
+            .ok_or("the path starts with ~, and there is no home folder")?
+            .join(inside),
+        Err(_) => file.parent().unwrap_or(Path::new("/")).join(path),
+    };
+    // Without `.` and slashes at the end.
+    Ok(whole.components().collect())
 }
 
 /// A mapping in the file's order, its keys with their places.
@@ -413,6 +426,34 @@ collections:
             parse(text).unwrap().collections[1].path,
             Path::new("/c/~b/n")
         );
+    }
+
+    #[test]
+    fn folders_are_spelt_plainly() {
+        let text =
+            "collections: {a: {path: '~'}, b: {path: ~/n/}, c: {path: .}, d: {path: /x/./y//}}";
+        let config = parse(text).unwrap();
+        let paths: Vec<_> = config
+            .collections
+            .iter()
+            .map(|c| c.path.as_os_str())
+            .collect();
+        assert_eq!(paths, ["/home/u", "/home/u/n", "/c", "/x/y"]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_have_a_place() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("index.yml");
+        fs::write(&file, b"# caf\xc3\xa9\nx: \xff\n").unwrap();
+        let error = IndexConfig::load(&file).unwrap_err();
+        assert_eq!(error.reason(), Reason::ConfigInvalid);
+        assert!(
+            error.to_string().ends_with("index.yml:2:4: not UTF-8 text"),
+            "{error}"
+        );
+        let error = IndexConfig::load(home.path()).unwrap_err();
+        assert_eq!(error.reason(), Reason::ConfigUnavailable);
     }
 
     #[test]

@@ -7,6 +7,6 @@ mod settings;
 
 pub use self::{
     error::ConfigError,
-    index::{IndexConfig, ModelChoices},
+    index::{DEFAULT_PATTERN, IndexConfig, ModelChoices},
     settings::{HubSettings, Settings},
 };

@@ -200,6 +200,8 @@ pub struct ModelReport {
     pub role: Role,
     /// The model as configured; empty without one.
     pub name: String,
+    /// Its file, when it is on this machine.
+    pub path: Option<std::path::PathBuf>,
     /// Its state.
     pub state: ModelState,
     /// The worker's process id, 0 without one.
@@ -218,6 +220,7 @@ impl ModelReport {
         Self {
             role,
             name: String::new(),
+            path: None,
             state: ModelState::NotConfigured,
             worker_pid: 0,
             queue_depth: 0,

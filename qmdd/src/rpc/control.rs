@@ -233,7 +233,10 @@ async fn index_status(app: &App, index: &Index) -> Result<IndexStatus, Status> {
 }
 
 fn model_status(report: ModelReport) -> ModelStatus {
+    let path = report.path.unwrap_or_default();
     let mut proto = ModelStatus {
+        file_bytes: std::fs::metadata(&path).map_or(0, |file| file.len()),
+        path: path.to_string_lossy().into_owned(),
         role: role_to_proto(report.role).into(),
         name: report.name,
         worker_pid: report.worker_pid,

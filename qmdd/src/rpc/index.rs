@@ -17,16 +17,13 @@ use super::{
     stream::{Events, stream},
 };
 use crate::{
-    config::{IndexConfig, edit},
+    config::{DEFAULT_PATTERN, IndexConfig, edit},
     domain::{Collection, CollectionName, Failure, Reason, Role},
     infer::prompts,
     ingest,
     store::{Scope, StoreError},
     text::chunk,
 };
-
-/// Glob of a collection that names none.
-const DEFAULT_PATTERN: &str = "**/*.md";
 
 /// `IndexService` over the daemon's state.
 pub struct IndexAdmin(pub Arc<App>);
@@ -43,7 +40,7 @@ impl IndexService for IndexAdmin {
         let request = request.into_inner();
         let index = self.0.indexes.get(request.index.as_ref()).await?;
         let _writing = index.writing.lock().await;
-        let collection = new_collection(request)?;
+        let collection = new_collection(&request)?;
         let config = index.config().map_err(|error| status(&error))?;
         if let Some(same) = config
             .collections
@@ -265,7 +262,7 @@ fn names(collections: &[Collection]) -> Vec<CollectionName> {
         .collect()
 }
 
-fn new_collection(request: AddCollectionRequest) -> Result<Collection, Status> {
+fn new_collection(request: &AddCollectionRequest) -> Result<Collection, Status> {
     let name =
         CollectionName::new(&request.name).map_err(|error| status::collection_name(&error))?;
     let path = Path::new(&request.path);

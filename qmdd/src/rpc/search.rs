@@ -83,14 +83,14 @@ fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
         explain: explain.then(|| v1::Explain {
             contributions: hit
                 .contributions
-                .into_iter()
+                .iter()
                 .map(contribution_to_proto)
                 .collect(),
         }),
     }
 }
 
-fn contribution_to_proto(part: Contribution) -> v1::Contribution {
+fn contribution_to_proto(part: &Contribution) -> v1::Contribution {
     v1::Contribution {
         source: stage(part.source).into(),
         rank: part.rank,

@@ -51,7 +51,17 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Fault> {
         }
         .into());
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let journal: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if journal != "wal" {
+        let detail = "its file system does not support write-ahead logging".to_owned();
+        return Err(StoreError::Unavailable {
+            path: path.to_owned(),
+            detail,
+        }
+        .into());
+    }
+    connection.pragma_update(None, "journal_size_limit", 64_i64 << 20)?;
     // In WAL mode a killed process loses nothing; a power cut may lose the last commits, never the
     // consistency of the file.
     connection.pragma_update(None, "synchronous", "NORMAL")?;

@@ -75,7 +75,7 @@ impl Store {
         .await
     }
 
-    /// How many contents [`Self::pending`] has yet to give, from the start.
+    /// How many contents [`Self::pending`] has yet to give, from the start. Quick where all is done.
     pub async fn pending_count(
         &self,
         fingerprint: &str,
@@ -83,7 +83,11 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let fingerprint = fingerprint.to_owned();
         self.read(move |transaction| {
+            let anywhere = pending_anywhere(transaction, &fingerprint)?;
             let filter = Filter::of(transaction, &collections)?;
+            if anywhere == 0 || matches!(filter, Filter::All) {
+                return Ok(anywhere as u64);
+            }
             let (condition, ids) = filter.condition("collection_id", "?2");
             let sql = format!(
                 "SELECT count(*) FROM contents
@@ -133,6 +137,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// Contents without vectors of a fingerprint, in all collections: every content has a document.
+fn pending_anywhere(connection: &Connection, fingerprint: &str) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM contents) -
+                    (SELECT count(*) FROM embedded WHERE fingerprint_id =
+                         (SELECT id FROM fingerprints WHERE name = ?1))",
+        )?
+        .query_row([fingerprint], |row| row.get(0))
 }
 
 /// Holds for a content without vectors of the fingerprint `?1`.

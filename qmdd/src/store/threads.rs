@@ -3,11 +3,15 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     thread::{self, JoinHandle},
 };
 
-use rusqlite::{Connection, InterruptHandle, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{
@@ -18,8 +22,12 @@ use super::{
 /// Reads that run at the same time. Readers never wait for the writer.
 pub(super) const READERS: usize = 2;
 
+/// Steps of SQLite's virtual machine after which a read looks whether it is still wanted. A vector
+/// search takes about ten steps for a thousand vectors.
+const STEPS_BETWEEN_LOOKS: i32 = 100;
+
 type WriteJob = Box<dyn FnOnce(&mut Connection) + Send>;
-type ReadJob = Box<dyn FnOnce(&mut Connection, &Arc<InterruptHandle>) + Send>;
+type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The way to the threads.
 pub(super) struct Threads {
@@ -78,23 +86,19 @@ impl Threads {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<Reading<T>, StoreError> {
         let (answer, receiver) = oneshot::channel();
-        let running = Running::default();
-        let slot = running.clone();
-        let job: ReadJob = Box::new(move |connection, interrupt| {
-            let here = slot.enter(interrupt);
-            // A future dropped before `enter` found no handle, but closed the channel.
-            if answer.is_closed() {
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&cancelled);
+        let job: ReadJob = Box::new(move |connection| {
+            if flag.load(Relaxed) {
                 return;
             }
-            let result = connection
-                .transaction()
-                .map_err(Fault::from)
-                .and_then(|t| work(&t));
-            drop(here);
-            let _ = answer.send(result);
+            let _ = answer.send(read_unless(flag, connection, work));
         });
         self.reads.send(job).map_err(|_| StoreError::ShuttingDown)?;
-        Ok(Reading { receiver, running })
+        Ok(Reading {
+            receiver,
+            cancelled,
+        })
     }
 
     /// Finishes what is queued and closes the connections in good order. Blocks.
@@ -112,7 +116,7 @@ impl Threads {
 /// A read under way.
 pub(super) struct Reading<T> {
     receiver: oneshot::Receiver<Result<T, Fault>>,
-    running: Running,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl<T> Reading<T> {
@@ -127,40 +131,7 @@ impl<T> Reading<T> {
 
 impl<T> Drop for Reading<T> {
     fn drop(&mut self) {
-        self.receiver.close();
-        self.running.interrupt();
-    }
-}
-
-/// The interrupt handle of the connection on which a read runs, while it runs there: an interrupt
-/// can never hit the next read of the same connection.
-#[derive(Clone, Default)]
-struct Running(Arc<Mutex<Option<Arc<InterruptHandle>>>>);
-
-impl Running {
-    fn enter(&self, handle: &Arc<InterruptHandle>) -> Here<'_> {
-        *self.slot() = Some(Arc::clone(handle));
-        Here(self)
-    }
-
-    fn interrupt(&self) {
-        // Under the lock, so that the read cannot end and make way for another meanwhile.
-        if let Some(handle) = self.slot().as_ref() {
-            handle.interrupt();
-        }
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Option<Arc<InterruptHandle>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// While it lives, the read can be interrupted.
-struct Here<'a>(&'a Running);
-
-impl Drop for Here<'_> {
-    fn drop(&mut self) {
-        *self.0.slot() = None;
+        self.cancelled.store(true, Relaxed);
     }
 }
 
@@ -168,6 +139,17 @@ impl Drop for Here<'_> {
 pub(super) fn job_lost() -> Fault {
     StoreError::Internal("a database job ended in the middle; the log has the details".into())
         .into()
+}
+
+/// Reads in a snapshot, and gives up soon after the flag is set. (`sqlite3_interrupt` would be lost
+/// between two statements, and could hit a later read.)
+fn read_unless<T>(
+    cancelled: Arc<AtomicBool>,
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || cancelled.load(Relaxed)))?;
+    work(&connection.transaction()?)
 }
 
 fn transact<T>(
@@ -190,11 +172,10 @@ fn write_until_closed(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob
 }
 
 fn read_until_closed(mut connection: Connection, jobs: &Mutex<mpsc::Receiver<ReadJob>>) {
-    let interrupt = Arc::new(connection.get_interrupt_handle());
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        guard(|| job(&mut connection, &interrupt));
+        guard(|| job(&mut connection));
     }
 }
 

@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(found("c++", "cat C++ c"), [4, 8]);
         assert_eq!(found("--flag", "the --flag"), [6]);
         assert_eq!(found("été", "Étés"), [0]);
-        assert_eq!(found("?!", "?!"), []);
+        assert_eq!(found("?!", "?!"), [] as [usize; 0]);
     }
 
     #[test]

@@ -43,15 +43,14 @@ fn added(text: &str, collection: &Collection, path: &str) -> Option<String> {
         };
         return Some(format!("{text}{newline}{whole}\n"));
     };
-    match root.get_mapping("collections") {
-        Some(collections) => collections.set(name, &entry),
-        None => {
-            let outer = MappingBuilder::new()
-                .pair(name, &entry)
-                .build_document()
-                .as_mapping()?;
-            root.set("collections", &outer);
-        }
+    if let Some(collections) = root.get_mapping("collections") {
+        collections.set(name, &entry);
+    } else {
+        let outer = MappingBuilder::new()
+            .pair(name, &entry)
+            .build_document()
+            .as_mapping()?;
+        root.set("collections", &outer);
     }
     Some(yaml.to_string())
 }
@@ -372,7 +371,7 @@ mod tests {
                         for line in entry.lines().chain(comment.lines()) {
                             let depth = line.bytes().take_while(|byte| *byte == b'>').count();
                             let indent = " ".repeat(step * (depth + 1));
-                            out.push_str(&format!("{indent}{}\n", &line[depth..]));
+                            out.extend([&indent, &line[depth..], "\n"]);
                         }
                     }
                     out

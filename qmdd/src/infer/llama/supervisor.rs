@@ -148,6 +148,7 @@ impl Supervisor {
         ModelReport {
             role: self.role,
             name: self.source.name.clone(),
+            path: Some(self.source.path.clone()),
             state,
             worker_pid: self.worker_pid.load(Ordering::Relaxed),
             queue_depth,

@@ -2,6 +2,7 @@
 //! length, then the message in postcard.
 
 use std::{
+    error::Error,
     io::{self, Read, Write},
     path::PathBuf,
     time::Duration,
@@ -151,8 +152,8 @@ fn checked(length: [u8; 4]) -> io::Result<usize> {
     }
 }
 
-fn invalid(error: impl ToString) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]

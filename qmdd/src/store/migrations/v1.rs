@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 /// Cascades and triggers keep the parts together: a document never goes without its full-text
 /// entry, nor a content without its chunks. AUTOINCREMENT, because ids leave the store and come
 /// back in later calls: an id must never come to mean another row.
-const SCHEMA: &str = r#"
+const SCHEMA: &str = "
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL
@@ -86,7 +86,7 @@ CREATE TABLE skipped (
     message       TEXT NOT NULL
 );
 CREATE INDEX skipped_collection ON skipped (collection_id);
-"#;
+";
 
 /// Creates the tables.
 pub(super) fn up(transaction: &Transaction<'_>) -> rusqlite::Result<()> {

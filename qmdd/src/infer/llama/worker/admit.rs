@@ -98,7 +98,7 @@ impl Admission {
         if texts.is_empty() {
             return Ok(Admitted::Answer(Output::Embeddings(Vec::new())));
         }
-        self.units(texts, |index, text| {
+        distinct(texts, |index, text| {
             let tokens = self.tokenize(text, true);
             self.check(index, tokens.len(), self.window)?;
             Ok(sequence(tokens))
@@ -136,7 +136,7 @@ impl Admission {
             head.push(vocab.sep());
         }
         self.check(0, head.len() + 2, self.window)?;
-        self.units(documents, |_, document| {
+        distinct(documents, |_, document| {
             let mut tokens = head.clone();
             let room = self.window - head.len() - 1;
             tokens.extend(self.tokenize(document, false).into_iter().take(room));
@@ -156,7 +156,7 @@ impl Admission {
         let after = self.tokenize_template(&frame.after, false);
         self.check(0, prefix.len() + after.len() + 1, self.window)?;
         let room = self.window - prefix.len() - after.len();
-        self.units(documents, |_, document| {
+        distinct(documents, |_, document| {
             let mut tokens = self.tokenize(document, false);
             tokens.truncate(room);
             tokens.extend_from_slice(&after);
@@ -194,29 +194,6 @@ impl Admission {
             units: vec![unit],
             order: vec![0],
         })
-    }
-
-    /// One unit for each distinct text.
-    fn units(
-        &self,
-        texts: Vec<String>,
-        unit: impl Fn(usize, &str) -> Result<AdmittedUnit, InferError>,
-    ) -> Result<Admitted, InferError> {
-        let mut seen: HashMap<String, usize> = HashMap::with_capacity(texts.len());
-        let mut units = Vec::with_capacity(texts.len());
-        let mut order = Vec::with_capacity(texts.len());
-        for (index, text) in texts.into_iter().enumerate() {
-            let place = match seen.get(&text) {
-                Some(&place) => place,
-                None => {
-                    units.push(unit(index, &text)?);
-                    seen.insert(text, units.len() - 1);
-                    units.len() - 1
-                }
-            };
-            order.push(place);
-        }
-        Ok(Admitted::Units { units, order })
     }
 
     fn detokenize(&self, items: &[Vec<i32>]) -> Result<Admitted, InferError> {
@@ -272,4 +249,25 @@ fn sequence(tokens: Vec<LlamaToken>) -> AdmittedUnit {
         grouped: false,
         payload: Payload::Sequence(tokens),
     }
+}
+
+/// One unit for each distinct text.
+fn distinct(
+    texts: Vec<String>,
+    unit: impl Fn(usize, &str) -> Result<AdmittedUnit, InferError>,
+) -> Result<Admitted, InferError> {
+    let mut seen: HashMap<String, usize> = HashMap::with_capacity(texts.len());
+    let mut units = Vec::with_capacity(texts.len());
+    let mut order = Vec::with_capacity(texts.len());
+    for (index, text) in texts.into_iter().enumerate() {
+        let place = if let Some(&place) = seen.get(&text) {
+            place
+        } else {
+            units.push(unit(index, &text)?);
+            seen.insert(text, units.len() - 1);
+            units.len() - 1
+        };
+        order.push(place);
+    }
+    Ok(Admitted::Units { units, order })
 }

@@ -71,7 +71,7 @@ impl Engine {
         match self {
             Self::Pooled(engine) => engine.run(batch),
             Self::Prefix(engine) => engine.run(batch),
-            Self::Generate(engine) => batch.into_iter().try_for_each(|unit| engine.run(unit)),
+            Self::Generate(engine) => batch.iter().try_for_each(|unit| engine.run(unit)),
         }
     }
 }

@@ -44,7 +44,7 @@ impl Generator {
     }
 
     /// Continues one prompt.
-    pub(super) fn run(&mut self, unit: Unit<Payload>) -> Result<(), InferError> {
+    pub(super) fn run(&mut self, unit: &Unit<Payload>) -> Result<(), InferError> {
         let Payload::Prompt { tokens, sampling } = &unit.payload else {
             return Err(InferError::Internal("not a prompt".into()));
         };
