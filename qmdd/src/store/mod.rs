@@ -20,7 +20,7 @@ mod vectors;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
 
 use rusqlite::Transaction;
@@ -28,6 +28,7 @@ use tokio::task::spawn_blocking;
 
 use self::{
     error::Fault,
+    pending::PendingCount,
     threads::{READERS, Threads},
 };
 
@@ -54,6 +55,10 @@ struct Inner {
     path: PathBuf,
     /// `None` once closed.
     threads: Mutex<Option<Threads>>,
+    /// Grows with every write.
+    revision: Arc<AtomicU64>,
+    /// The last count of pending contents.
+    pending: Mutex<Option<PendingCount>>,
 }
 
 impl Store {
@@ -77,10 +82,13 @@ impl Store {
         let threads = Threads::start(writer, readers).map_err(|error| {
             StoreError::Internal(format!("the database threads did not start: {error}"))
         })?;
+        let revision = threads.revision();
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
                 threads: Mutex::new(Some(threads)),
+                revision,
+                pending: Mutex::new(None),
             }),
         })
     }

@@ -1,5 +1,7 @@
 //! The work of embedding: which contents lack vectors, and storing those that came.
 
+use std::sync::{PoisonError, atomic::Ordering};
+
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -37,6 +39,15 @@ pub struct EmbeddedChunk {
     pub tokens: u32,
     /// Its vector.
     pub vector: Vec<f32>,
+}
+
+/// A count that holds until the next write: every search asks for it.
+#[derive(Clone)]
+pub(super) struct PendingCount {
+    revision: u64,
+    fingerprint: String,
+    collections: Vec<CollectionName>,
+    count: u64,
 }
 
 impl Store {
@@ -77,6 +88,41 @@ impl Store {
 
     /// How many contents [`Self::pending`] has yet to give, from the start. Quick where all is done.
     pub async fn pending_count(
+        &self,
+        fingerprint: &str,
+        collections: Vec<CollectionName>,
+    ) -> Result<u64, StoreError> {
+        let revision = self.inner.revision.load(Ordering::SeqCst);
+        let known = self
+            .inner
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(known) = known
+            && known.revision == revision
+            && known.fingerprint == fingerprint
+            && known.collections == collections
+        {
+            return Ok(known.count);
+        }
+        let count = self.count_pending(fingerprint, collections.clone()).await?;
+        let fingerprint = fingerprint.to_owned();
+        let known = PendingCount {
+            revision,
+            fingerprint,
+            collections,
+            count,
+        };
+        *self
+            .inner
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(count)
+    }
+
+    async fn count_pending(
         &self,
         fingerprint: &str,
         collections: Vec<CollectionName>,

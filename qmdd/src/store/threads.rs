@@ -5,7 +5,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
         mpsc,
     },
     thread::{self, JoinHandle},
@@ -35,6 +38,7 @@ pub(super) struct Threads {
     reads: mpsc::Sender<ReadJob>,
     writer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
+    revision: Arc<AtomicU64>,
 }
 
 impl Threads {
@@ -60,7 +64,13 @@ impl Threads {
             reads,
             writer,
             readers,
+            revision: Arc::default(),
         })
+    }
+
+    /// A number that grows with every write.
+    pub(super) fn revision(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.revision)
     }
 
     /// Queues a write: one transaction, committed before the answer comes. It runs to its end even
@@ -70,9 +80,13 @@ impl Threads {
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, Fault>>, StoreError> {
         let (answer, receiver) = oneshot::channel();
+        let revision = Arc::clone(&self.revision);
         let job: WriteJob = Box::new(move |connection| {
             // The asker may have gone, which undoes nothing.
-            let _ = answer.send(transact(connection, work));
+            let result = transact(connection, work);
+            // Before the answer: who has it must not be told what was true before.
+            revision.fetch_add(1, SeqCst);
+            let _ = answer.send(result);
         });
         self.writes
             .send(job)

@@ -76,6 +76,10 @@ fn nearest(
         let found = pass.run(neighbours, &seen)?;
         let exhausted = found.len() < neighbours;
         for (chunk, distance) in found {
+            // They come nearest first: what follows would be cut off.
+            if hits.len() >= limit {
+                break;
+            }
             let chunk = pass.chunk(chunk)?;
             if seen.insert(chunk.content) {
                 hits.extend(
