@@ -176,7 +176,7 @@ pub static CATALOGUE: [Entry; 5] = [
                 name: "all-MiniLM-L6-v2",
             },
         }),
-        sha256: Some("a182ec559094acdf0994f5f0d8005b46e061c782d7d3aca9c63403ce5782c3e0"),
+        sha256: Some("995351f09a1f55dd4513cdb0531b724c12fb64ee2176913abba21ad025f18f2a"),
     },
     Entry {
         profile: Profile::Starter,
