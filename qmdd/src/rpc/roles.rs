@@ -86,7 +86,12 @@ impl Roles {
                 app.backend.assign(role, Assignment::None);
                 continue;
             };
-            if app.backend.info(role).is_err() {
+            // One that is ready, or on its way, may turn out to be the same.
+            let kept = matches!(
+                app.backend.info(role),
+                Ok(_) | Err(InferError::Loading { .. })
+            );
+            if !kept {
                 let error = InferError::Loading {
                     role,
                     name: name.clone(),

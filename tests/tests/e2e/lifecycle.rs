@@ -95,6 +95,30 @@ fn a_killed_worker_comes_back_while_words_are_searched() -> Result<()> {
 }
 
 #[test]
+fn another_model_takes_the_place_of_the_first() -> Result<()> {
+    let daemon = Daemon::with_models()?;
+    let first = worker_pid(&daemon)?;
+    let copy = daemon.join("copy.gguf");
+    fs::copy(
+        daemon.dirs().models().join("all-minilm-l6-v2-q8_0.gguf"),
+        &copy,
+    )?;
+    let config = daemon.dirs().config;
+    fs::create_dir_all(&config)?;
+    fs::write(
+        config.join("index.yml"),
+        format!("models:\n  embed: {}\n", copy.display()),
+    )?;
+    daemon.signal(Signal::HUP)?;
+    wait::until("the first worker's end", wait::LIMIT, || {
+        Ok(test_kill_process(first).is_err().then_some(()))
+    })?;
+    daemon.wait_for_model(ModelRole::Embed)?;
+    assert_ne!(worker_pid(&daemon)?, first);
+    Ok(())
+}
+
+#[test]
 fn the_log_is_private_and_shown() -> Result<()> {
     let daemon = Daemon::start(Sandbox::new()?)?;
     let log = daemon.dirs().log_file();

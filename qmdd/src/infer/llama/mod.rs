@@ -158,12 +158,10 @@ impl Backend for LlamaBackend {
 
     fn assign(&self, role: Role, assignment: Assignment) {
         let mut roles = self.write();
-        match assignment {
-            Assignment::None => {
-                roles.remove(&role);
-            }
+        let previous = match assignment {
+            Assignment::None => roles.remove(&role),
             Assignment::Withheld { name, error } => {
-                roles.insert(role, Slot::Waiting { name, error });
+                roles.insert(role, Slot::Waiting { name, error })
             }
             Assignment::Model(source) => {
                 if let Some(Slot::Supervised(current)) = roles.get(&role)
@@ -172,8 +170,11 @@ impl Backend for LlamaBackend {
                     return;
                 }
                 let supervisor = Supervisor::start(role, source, &self.options);
-                roles.insert(role, Slot::Supervised(supervisor));
+                roles.insert(role, Slot::Supervised(supervisor))
             }
+        };
+        if let Some(Slot::Supervised(previous)) = previous {
+            previous.retire();
         }
     }
 

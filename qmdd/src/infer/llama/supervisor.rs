@@ -157,9 +157,14 @@ impl Supervisor {
         }
     }
 
+    /// Ends the worker in the background: another model takes its place.
+    pub(super) fn retire(&self) {
+        self.stop.cancel();
+    }
+
     /// Ends the worker and waits until it has.
     pub(super) async fn stop(&self) {
-        self.stop.cancel();
+        self.retire();
         let _ = self
             .phase
             .clone()
