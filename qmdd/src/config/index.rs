@@ -298,8 +298,8 @@ collections:
     ignore: ["private/**", "*.tmp"]
     context:
       "/": All notes
-      /work/z: Work
-      /work: Earlier
+      /jobs/z: Work
+      /jobs: Earlier
     update: git pull
     includeByDefault: false
   docs:
@@ -327,7 +327,7 @@ collections:
         assert_eq!(notes.pattern, "**/*.{md,org}");
         assert_eq!(notes.ignore, ["private/**", "*.tmp"]);
         let prefixes: Vec<&str> = notes.context.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(prefixes, ["/", "/work/z", "/work"]);
+        assert_eq!(prefixes, ["/", "/jobs/z", "/jobs"]);
         assert!(!notes.include_by_default);
         assert_eq!(docs.path, Path::new("/c/../docs"));
         assert_eq!(docs.ignore, ["drafts/**"]);
