@@ -66,6 +66,11 @@ impl Dirs {
         self.cache.join("models")
     }
 
+    /// What is remembered of inference.
+    pub fn inference_cache(&self) -> PathBuf {
+        self.cache.join("inference.cache")
+    }
+
     /// The configuration file of a named index.
     pub fn index_config(&self, name: &str) -> PathBuf {
         self.config.join(format!("{name}.yml"))

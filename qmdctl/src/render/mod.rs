@@ -3,6 +3,7 @@
 
 mod collections;
 mod daemon;
+mod doctor;
 mod document;
 mod explain;
 mod highlight;
@@ -22,13 +23,14 @@ use std::io::{self, IsTerminal, Write};
 pub(crate) use self::{
     collections::{collection_list, collection_list_json},
     daemon::{daemon_status, daemon_status_json},
+    doctor::{checks, checks_json},
     document::{document, document_json},
     jobs::{embedded, skipped, updated},
     models::{model_list, model_list_json},
     notice::Notice,
     progress::{Progress, Step},
     search::{hits, hits_json, timing},
-    status::{status, status_json},
+    status::{model_states, model_states_json, status, status_json},
     text::{clean, count, size},
 };
 use crate::{

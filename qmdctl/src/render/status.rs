@@ -1,8 +1,8 @@
 //! The state of the index, the models and the daemon.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
-use qmd_proto::v1::{IndexStatus, ModelState, ModelStatus, StatusReply};
+use qmd_proto::v1::{CacheStatus, IndexStatus, ModelState, ModelStatus, StatusReply};
 use serde::Serialize;
 
 use super::{
@@ -18,11 +18,36 @@ pub(crate) fn status(reply: &StatusReply) -> String {
     let mut parts = Vec::new();
     parts.extend(reply.index.as_ref().map(index));
     if !reply.models.is_empty() {
-        let models: String = reply.models.iter().map(model).collect();
+        let models = model_states(&reply.models);
         parts.push(format!("{BOLD}Models{BOLD:#}\n{models}"));
     }
     parts.extend(reply.daemon.as_ref().map(daemon_status));
+    if let Some(cache) = &reply.cache
+        && let Some(daemon) = parts.last_mut()
+    {
+        let _ = writeln!(daemon, "  {:<14}{}", "cache", self::cache(cache));
+    }
     parts.join("\n")
+}
+
+/// What is remembered of inference.
+fn cache(cache: &CacheStatus) -> String {
+    if cache.capacity_bytes == 0 {
+        return "off".to_owned();
+    }
+    format!(
+        "{} in {} of {}, {} of {} asked for were there",
+        count(cache.entries, "result"),
+        size(cache.bytes),
+        size(cache.capacity_bytes),
+        cache.hits,
+        cache.hits + cache.misses,
+    )
+}
+
+/// The roles with their models and states, for people.
+pub(crate) fn model_states(models: &[ModelStatus]) -> String {
+    models.iter().map(model).collect()
 }
 
 fn index(index: &IndexStatus) -> String {
@@ -103,6 +128,13 @@ fn model(model: &ModelStatus) -> String {
     if model.file_bytes > 0 {
         details.push(size(model.file_bytes));
     }
+    if !model.device.is_empty() {
+        details.push(clean_line(&model.device));
+    }
+    if model.worst_wait_us > 0 {
+        let wait = Duration::from_micros(model.worst_wait_us);
+        details.push(format!("longest wait {wait:.1?}"));
+    }
     if model.restarts > 0 {
         details.push(count(model.restarts.into(), "restart"));
     }
@@ -143,6 +175,7 @@ struct Json<'a> {
     index: Option<IndexJson<'a>>,
     models: Vec<ModelJson<'a>>,
     daemon: Option<DaemonJson<'a>>,
+    cache: Option<CacheJson>,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,6 +212,19 @@ struct ModelJson<'a> {
     worker_rss_bytes: u64,
     queue_depth: u32,
     restarts: u32,
+    worst_wait_us: u64,
+    device: Option<&'a str>,
+    planned_bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CacheJson {
+    entries: u64,
+    bytes: u64,
+    capacity_bytes: u64,
+    hits: u64,
+    misses: u64,
 }
 
 /// Everything as a JSON object.
@@ -199,7 +245,19 @@ pub(crate) fn status_json(reply: &StatusReply) -> Result<String> {
         }),
         models: reply.models.iter().map(model_json).collect(),
         daemon: reply.daemon.as_ref().map(DaemonJson::from),
+        cache: reply.cache.as_ref().map(|cache| CacheJson {
+            entries: cache.entries,
+            bytes: cache.bytes,
+            capacity_bytes: cache.capacity_bytes,
+            hits: cache.hits,
+            misses: cache.misses,
+        }),
     })
+}
+
+/// The roles with their models and states, as a JSON list.
+pub(crate) fn model_states_json(models: &[ModelStatus]) -> Result<String> {
+    pretty(&models.iter().map(model_json).collect::<Vec<_>>())
 }
 
 fn model_json(model: &ModelStatus) -> ModelJson<'_> {
@@ -227,6 +285,9 @@ fn model_json(model: &ModelStatus) -> ModelJson<'_> {
         worker_rss_bytes: model.worker_rss_bytes,
         queue_depth: model.queue_depth,
         restarts: model.restarts,
+        worst_wait_us: model.worst_wait_us,
+        device: unless_empty(&model.device),
+        planned_bytes: model.planned_bytes,
     }
 }
 
@@ -248,6 +309,9 @@ mod tests {
             file_bytes: 25 << 20,
             worker_pid: 78,
             worker_rss_bytes: 60 << 20,
+            device: "CPU: AVX2 FMA, 2 threads".into(),
+            worst_wait_us: 41_700,
+            planned_bytes: 30 << 20,
             ..ModelStatus::default()
         };
         let rerank = ModelStatus {
@@ -291,6 +355,13 @@ mod tests {
                 collections: 1,
             }),
             models: vec![embed, rerank, generate],
+            cache: Some(CacheStatus {
+                entries: 9,
+                bytes: 15 << 10,
+                capacity_bytes: 64 << 20,
+                hits: 4,
+                misses: 9,
+            }),
         }
     }
 

@@ -1,10 +1,13 @@
 //! What the daemon reads of its environment.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
 use qmd_proto::{paths::Dirs, socket::SocketEnv};
 
 use super::{ConfigError, ModelChoices};
+
+/// Enough for some tens of thousands of query vectors, scores and expansions.
+const DEFAULT_CACHE: u64 = 64 << 20;
 
 /// The daemon's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,17 @@ pub struct Settings {
     pub log: Option<String>,
     /// Threads for inference: `QMDD_THREADS`.
     pub threads: Option<usize>,
+    /// How long a model that nobody uses stays loaded: `QMDD_KEEP_ALIVE`, as `90s`, `5m`, `2h` or
+    /// `0`; `None`, for `forever`, is the default.
+    pub keep_alive: Option<Duration>,
+    /// Pin models in memory: `QMDD_MLOCK=1`.
+    pub lock_memory: bool,
+    /// Most bytes that all models together may take: `QMDD_MEMORY_MB`.
+    pub memory_limit: Option<u64>,
+    /// Bytes of the cache of inference results: `QMDD_CACHE_MB`; 0 turns it off.
+    pub cache_bytes: u64,
+    /// Try rerankers when they are loaded: off with `QMDD_RERANK_PROBE=0`.
+    pub rerank_probe: bool,
     /// The user's home folder, for `~` in model paths.
     pub home: Option<PathBuf>,
     /// Where model files come from.
@@ -81,6 +95,16 @@ impl Settings {
             },
             log: text("QMDD_LOG")?,
             threads: text("QMDD_THREADS")?.map(threads).transpose()?,
+            keep_alive: text("QMDD_KEEP_ALIVE")?.map_or(Ok(None), keep_alive)?,
+            lock_memory: text("QMDD_MLOCK")?
+                .map_or(Ok(false), |value| switch("QMDD_MLOCK", value))?,
+            memory_limit: text("QMDD_MEMORY_MB")?
+                .map(|value| mebibytes("QMDD_MEMORY_MB", value))
+                .transpose()?,
+            cache_bytes: text("QMDD_CACHE_MB")?
+                .map_or(Ok(DEFAULT_CACHE), |value| mebibytes("QMDD_CACHE_MB", value))?,
+            rerank_probe: text("QMDD_RERANK_PROBE")?
+                .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
             home: super::index::home(),
             hub: HubSettings {
                 endpoint: text("HF_ENDPOINT")?,
@@ -99,6 +123,52 @@ fn threads(value: String) -> Result<usize, ConfigError> {
             expected: "a whole number above 0",
         }),
     }
+}
+
+/// `None` is for ever.
+fn keep_alive(value: String) -> Result<Option<Duration>, ConfigError> {
+    let parsed = match value.as_str() {
+        "forever" => Some(None),
+        "0" => Some(Some(Duration::ZERO)),
+        text => {
+            let seconds = [("s", 1), ("m", 60), ("h", 3600)]
+                .into_iter()
+                .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+            seconds
+                .and_then(|(count, seconds)| count.parse::<u32>().ok()?.checked_mul(seconds))
+                .map(|seconds| Some(Duration::from_secs(seconds.into())))
+        }
+    };
+    parsed.ok_or(ConfigError::Variable {
+        name: "QMDD_KEEP_ALIVE",
+        value,
+        expected: "a time such as 90s, 5m or 2h, 0, or forever",
+    })
+}
+
+fn switch(name: &'static str, value: String) -> Result<bool, ConfigError> {
+    match value.as_str() {
+        "1" | "true" | "on" => Ok(true),
+        "0" | "false" | "off" => Ok(false),
+        _ => Err(ConfigError::Variable {
+            name,
+            value,
+            expected: "1 or 0",
+        }),
+    }
+}
+
+/// Bytes of a count of MiB.
+fn mebibytes(name: &'static str, value: String) -> Result<u64, ConfigError> {
+    value
+        .parse::<u64>()
+        .ok()
+        .and_then(|count| count.checked_mul(1 << 20))
+        .ok_or(ConfigError::Variable {
+            name,
+            value,
+            expected: "a whole number of MiB",
+        })
 }
 
 #[cfg(test)]
@@ -142,6 +212,32 @@ mod tests {
         assert_eq!(found.log.as_deref(), Some("debug"));
         assert_eq!(found.threads, Some(3));
         assert_eq!(found.socket, PathBuf::from("/run/x.sock"));
+    }
+
+    #[test]
+    fn times_and_sizes_are_read() {
+        let found = settings(&[
+            ("QMDD_KEEP_ALIVE", "5m"),
+            ("QMDD_MEMORY_MB", "2048"),
+            ("QMDD_CACHE_MB", "0"),
+            ("QMDD_MLOCK", "1"),
+        ])
+        .unwrap();
+        assert_eq!(found.keep_alive, Some(Duration::from_secs(300)));
+        assert_eq!(found.memory_limit, Some(2 << 30));
+        assert_eq!((found.cache_bytes, found.lock_memory), (0, true));
+        let found = settings(&[("QMDD_KEEP_ALIVE", "forever")]).unwrap();
+        assert_eq!(found.keep_alive, None);
+        assert!(found.rerank_probe && !found.lock_memory);
+        for (name, value) in [
+            ("QMDD_KEEP_ALIVE", "5 minutes"),
+            ("QMDD_KEEP_ALIVE", "99999999h"),
+            ("QMDD_MEMORY_MB", "4G"),
+            ("QMDD_MLOCK", "maybe"),
+        ] {
+            let error = settings(&[(name, value)]).unwrap_err();
+            assert!(error.to_string().starts_with(name), "{error}");
+        }
     }
 
     #[test]

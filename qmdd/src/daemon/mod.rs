@@ -1,5 +1,7 @@
 //! The daemon's life: lock, socket, services, drain.
 
+#[cfg(feature = "llama")]
+mod cores;
 mod error;
 mod listen;
 mod lock;
@@ -30,7 +32,7 @@ use tonic::transport::Server;
 use self::{listen::listen, lock::InstanceLock};
 use crate::{
     config::Settings,
-    infer::backend::Backend,
+    infer::{backend::Backend, cached::Cached},
     rpc::{App, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
 };
 
@@ -64,7 +66,7 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     let shutdown = CancellationToken::new();
     let app = Arc::new(App {
         indexes: Indexes::new(settings.dirs.clone()),
-        backend: backend(&settings)?,
+        backend: remembering(backend(&settings)?, &settings),
         roles: Roles::new(&settings),
         settings,
         socket: socket.clone(),
@@ -173,6 +175,15 @@ fn local_path(socket: &tokio::net::UnixListener) -> Option<PathBuf> {
     socket.local_addr().ok()?.as_pathname().map(PathBuf::from)
 }
 
+/// The backend behind a cache, unless that is turned off.
+fn remembering(backend: Arc<dyn Backend>, settings: &Settings) -> Arc<dyn Backend> {
+    if settings.cache_bytes == 0 {
+        return backend;
+    }
+    let file = settings.dirs.inference_cache();
+    Arc::new(Cached::new(backend, file, settings.cache_bytes))
+}
+
 #[cfg(feature = "llama")]
 fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
     use crate::infer::llama::{LlamaBackend, LlamaOptions};
@@ -181,11 +192,14 @@ fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
         path: PathBuf::from("qmdd"),
         source,
     })?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings.threads.unwrap_or(cores).clamp(1, 64) as u32;
+    let threads = settings.threads.unwrap_or_else(cores::usable).clamp(1, 64) as u32;
     Ok(Arc::new(LlamaBackend::new(LlamaOptions {
         program,
         threads,
+        keep_alive: settings.keep_alive,
+        lock_memory: settings.lock_memory,
+        memory_limit: settings.memory_limit,
+        probe: settings.rerank_probe,
     })))
 }
 

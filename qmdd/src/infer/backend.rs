@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Failure, Reason, Role};
@@ -63,6 +64,19 @@ pub struct Embedding {
     /// Tokens the text took, special tokens included.
     pub tokens: u32,
 }
+
+/// How well a document answers a query.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// In [0, 1].
+    pub score: f32,
+    /// The document was longer than the window and was read up to it.
+    pub cut: bool,
+}
+
+/// Hears a text while it is generated, as far as its bytes make whole characters. A generation has
+/// a most number of tokens, so what waits unheard is bounded.
+pub type Pieces = UnboundedSender<String>;
 
 /// How to generate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,6 +174,27 @@ pub struct ModelSource {
     pub path: std::path::PathBuf,
     /// SHA-256 of the file, hex.
     pub sha256: String,
+    /// Its measures, for the memory it will take.
+    pub shape: ModelShape,
+}
+
+/// A model's measures, as its file tells them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelShape {
+    /// Bytes of all tensors.
+    pub weight_bytes: u64,
+    /// Layers.
+    pub layers: u32,
+    /// Length of the hidden vectors.
+    pub embedding_length: u32,
+    /// Length of all keys of a token in one layer, and of all its values.
+    pub key_value_length: u32,
+    /// Tokens in the vocabulary.
+    pub vocabulary: u32,
+    /// Tokens it was trained on at most.
+    pub context_tokens: u32,
+    /// Whether it reads a text in one go, and so keeps no keys and values.
+    pub encoder: bool,
 }
 
 /// What a role is to have.
@@ -183,7 +218,7 @@ pub enum Assignment {
 pub enum ModelState {
     /// No model is configured for the role.
     NotConfigured,
-    /// Not loaded.
+    /// Put out of memory; the next call loads it again, and waits for it.
     Unloaded,
     /// On its way.
     Loading,
@@ -212,6 +247,10 @@ pub struct ModelReport {
     pub restarts: u32,
     /// Longest time an interactive call has waited in the queue since the worker started.
     pub worst_wait: Duration,
+    /// What it runs on; empty while it does not.
+    pub device: String,
+    /// Memory planned for it, in bytes.
+    pub planned_bytes: u64,
 }
 
 impl ModelReport {
@@ -226,8 +265,25 @@ impl ModelReport {
             queue_depth: 0,
             restarts: 0,
             worst_wait: Duration::ZERO,
+            device: String::new(),
+            planned_bytes: 0,
         }
     }
+}
+
+/// How a backend's cache does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheReport {
+    /// Results it holds.
+    pub entries: u64,
+    /// Bytes they take.
+    pub bytes: u64,
+    /// Most bytes it may take.
+    pub capacity: u64,
+    /// Results found in it since the daemon started.
+    pub hits: u64,
+    /// Results that had to be computed.
+    pub misses: u64,
 }
 
 /// Inference for the three roles. Every method may be called at any time from any task; a dropped
@@ -240,19 +296,20 @@ pub trait Backend: Send + Sync {
     /// [`InferError::InputTooLong`] when a text exceeds the model's window: nothing is cut.
     async fn embed(&self, texts: Vec<String>, call: Call) -> Result<Vec<Embedding>, InferError>;
 
-    /// Relevance of each document to the query, in order, in [0, 1].
+    /// Relevance of each document to the query, in order. A document beyond the window is read up to it.
     async fn rerank(
         &self,
         query: String,
         documents: Vec<String>,
         call: Call,
-    ) -> Result<Vec<f32>, InferError>;
+    ) -> Result<Vec<Scored>, InferError>;
 
-    /// Continues a finished prompt.
+    /// Continues a finished prompt. `pieces`, if given, hears the text as it comes.
     async fn generate(
         &self,
         prompt: String,
         sampling: Sampling,
+        pieces: Option<Pieces>,
         call: Call,
     ) -> Result<Generation, InferError>;
 
@@ -277,14 +334,25 @@ pub trait Backend: Send + Sync {
     /// model keeps it as it is.
     fn assign(&self, role: Role, assignment: Assignment);
 
-    /// The model of a role, once it is loaded.
+    /// The model of a role, once it is loaded. One that was unloaded is loaded again.
     async fn ready(&self, role: Role, call: Call) -> Result<ModelInfo, InferError>;
 
-    /// The model of a role, if it answers right now; at once.
+    /// Puts a role's model out of memory once the calls under way are answered, and waits for it.
+    ///
+    /// # Errors
+    /// When the role has no model, or it is not loaded yet.
+    async fn unload(&self, role: Role) -> Result<(), InferError>;
+
+    /// The model of a role, if calls to it are answered; at once.
     fn info(&self, role: Role) -> Result<ModelInfo, InferError>;
 
     /// Each role's state, at once and without side effects.
     fn report(&self) -> Vec<ModelReport>;
+
+    /// How its cache does; all zero for a backend without one.
+    fn cache(&self) -> CacheReport {
+        CacheReport::default()
+    }
 
     /// The backend's name for `status`.
     fn name(&self) -> &'static str;
@@ -386,13 +454,24 @@ pub enum InferError {
     #[error("the call was cancelled")]
     Cancelled,
     /// The model would not fit into memory.
-    #[error("the {role} model needs {needed_mib} MiB, {free_mib} MiB are free")]
+    #[error(
+        "the {role} model {name} needs {needed_mib} MiB ({weights_mib} MiB of weights, \
+         {context_mib} MiB for {context_tokens} tokens of context), and {free_mib} MiB are free"
+    )]
     Memory {
         /// The role.
         role: Role,
-        /// Weights, KV cache and compute buffers.
+        /// The model as configured.
+        name: String,
+        /// Weights and context.
         needed_mib: u64,
-        /// What the system can give.
+        /// Weights alone.
+        weights_mib: u64,
+        /// KV cache and compute buffers.
+        context_mib: u64,
+        /// Tokens the context is for.
+        context_tokens: u32,
+        /// What the system, or the configured limit, can give.
         free_mib: u64,
     },
     /// This build has no backend of the configured kind.
@@ -447,9 +526,10 @@ impl Failure for InferError {
             Self::InputTooLong { .. } => Some("send a shorter text".into()),
             Self::QueueFull { .. } => Some("ask again when the queue has drained".into()),
             Self::Deadline { .. } => Some("allow more time".into()),
-            Self::Memory { .. } => {
-                Some("choose a smaller model under `models:` in index.yml".into())
-            }
+            Self::Memory { role, .. } => Some(format!(
+                "free some memory and run `qmdctl models load {role}`, or choose a smaller model: \
+                 `qmdctl models use starter`"
+            )),
             Self::BackendMissing => Some("build with `--features llama`".into()),
             Self::Invalid(_) | Self::Cancelled | Self::ShuttingDown | Self::Internal(_) => None,
         }

@@ -42,7 +42,7 @@ pub async fn expand(
     let model = backend.info(Role::Generate)?;
     let prompts::ExpandPrompt { prompt, sampling } = prompts::expand(&model, query);
     let generation = backend
-        .generate(prompt, sampling, call.within(limit))
+        .generate(prompt, sampling, None, call.within(limit))
         .await?;
     let whole = match generation.finish {
         Finish::Stop => generation.text.as_str(),

@@ -1,7 +1,9 @@
 //! Inference: one [`backend::Backend`] trait, and the implementations behind it.
 
 pub mod backend;
+pub mod cached;
 pub mod expand;
+pub mod hardware;
 #[cfg(feature = "llama")]
 pub mod llama;
 pub mod none;

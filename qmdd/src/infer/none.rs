@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::backend::{
     Assignment, Backend, Call, Embedding, Generation, InferError, ModelInfo, ModelReport,
-    ModelState, Sampling,
+    ModelState, Pieces, Sampling, Scored,
 };
 use crate::domain::Role;
 
@@ -18,11 +18,17 @@ impl Backend for NoBackend {
         Err(InferError::BackendMissing)
     }
 
-    async fn rerank(&self, _: String, _: Vec<String>, _: Call) -> Result<Vec<f32>, InferError> {
+    async fn rerank(&self, _: String, _: Vec<String>, _: Call) -> Result<Vec<Scored>, InferError> {
         Err(InferError::BackendMissing)
     }
 
-    async fn generate(&self, _: String, _: Sampling, _: Call) -> Result<Generation, InferError> {
+    async fn generate(
+        &self,
+        _: String,
+        _: Sampling,
+        _: Option<Pieces>,
+        _: Call,
+    ) -> Result<Generation, InferError> {
         Err(InferError::BackendMissing)
     }
 
@@ -48,6 +54,10 @@ impl Backend for NoBackend {
     fn assign(&self, _: Role, _: Assignment) {}
 
     async fn ready(&self, _: Role, _: Call) -> Result<ModelInfo, InferError> {
+        Err(InferError::BackendMissing)
+    }
+
+    async fn unload(&self, _: Role) -> Result<(), InferError> {
         Err(InferError::BackendMissing)
     }
 

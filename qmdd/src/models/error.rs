@@ -56,6 +56,12 @@ pub enum ModelError {
         /// The hash found, hex.
         actual: String,
     },
+    /// The file is not the store's to delete.
+    #[error("{} is not in qmdd's model store and stays as it is", .0.display())]
+    Foreign(PathBuf),
+    /// Somebody is writing the model's file.
+    #[error("the model {0} is being fetched")]
+    Busy(String),
     /// The hub does not answer, or the connection keeps breaking.
     #[error("cannot reach the model hub {endpoint}: {detail}")]
     Unreachable {
@@ -145,10 +151,11 @@ impl Failure for ModelError {
     fn reason(&self) -> Reason {
         match self {
             Self::Unknown(_) => Reason::ModelUnknown,
-            Self::Spec { .. } => Reason::InvalidArgument,
+            Self::Spec { .. } | Self::Foreign(_) => Reason::InvalidArgument,
             Self::Missing { .. } => Reason::ModelMissing,
             Self::Corrupt { .. } | Self::Unusable { .. } => Reason::ModelCorrupt,
             Self::HashMismatch { .. } => Reason::HashMismatch,
+            Self::Busy(_) => Reason::Busy,
             Self::Unreachable { .. } => Reason::HubUnreachable,
             Self::Refused { .. } => Reason::HubRefused,
             Self::DiskFull { .. } => Reason::DiskFull,
@@ -175,6 +182,8 @@ impl Failure for ModelError {
             Self::HashMismatch { .. } => {
                 "run `qmdctl models pull` again; if it happens twice, distrust the source".to_owned()
             }
+            Self::Foreign(_) => "delete the file yourself, if nothing else uses it".to_owned(),
+            Self::Busy(_) => "run the command again when the pull has ended".to_owned(),
             Self::Unreachable { .. } => {
                 "check the connection (HF_ENDPOINT names a mirror), or run `qmdctl models pull starter`"
                     .to_owned()

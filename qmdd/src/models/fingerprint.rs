@@ -83,9 +83,18 @@ impl Fingerprints {
         path: &Path,
         on_progress: &OnProgress,
     ) -> Result<String, ModelError> {
-        if let Some(sha256) = self.get(path) {
-            return Ok(sha256);
+        match self.get(path) {
+            Some(sha256) => Ok(sha256),
+            None => self.computed(path, on_progress),
         }
+    }
+
+    /// The file's hash, by reading the whole file, whatever is known.
+    pub(super) fn computed(
+        &self,
+        path: &Path,
+        on_progress: &OnProgress,
+    ) -> Result<String, ModelError> {
         let file = File::open(path).map_err(ModelError::reading(path))?;
         let metadata = file.metadata().map_err(ModelError::reading(path))?;
         let mut meter = Meter::new(Step::Verify, metadata.len(), on_progress);
@@ -102,6 +111,14 @@ impl Fingerprints {
         Ok(())
     }
 
+    /// Drops the hash of a file that is gone.
+    pub(super) fn forget(&self, path: &Path) {
+        let mut known = self.lock();
+        if known.remove(path).is_some() {
+            self.save(&known);
+        }
+    }
+
     /// `metadata` is from before the file was read: had the file changed since, the stamp no longer
     /// fits and the hash is not used.
     fn insert(&self, path: &Path, metadata: &Metadata, sha256: String) {
@@ -114,7 +131,11 @@ impl Fingerprints {
                 sha256,
             },
         );
-        let saved = serde_json::to_vec_pretty(&*known)
+        self.save(&known);
+    }
+
+    fn save(&self, known: &BTreeMap<PathBuf, Known>) {
+        let saved = serde_json::to_vec_pretty(known)
             .map_err(|error| ModelError::Internal(error.to_string()))
             .and_then(|bytes| install::write_atomically(&self.file, &bytes));
         if let Err(error) = saved {
@@ -161,6 +182,28 @@ mod tests {
         fs::write(&model, "abcd").expect("changed");
         assert_eq!(prints.get(&model), None);
         assert_ne!(prints.sha256(&model, &silent()).expect("hashed anew"), ABC);
+    }
+
+    #[test]
+    fn what_is_known_can_be_computed_anew_and_forgotten() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let (model, cache) = (
+            folder.path().join("m.gguf"),
+            folder.path().join("hashes.json"),
+        );
+        fs::write(&model, "abc").expect("written");
+        let prints = Fingerprints::open(cache.clone());
+        prints.remember(&model, "not its hash").expect("remembered");
+        assert_eq!(
+            prints.sha256(&model, &silent()).expect("known"),
+            "not its hash"
+        );
+        assert_eq!(prints.computed(&model, &silent()).expect("hashed"), ABC);
+        assert_eq!(prints.get(&model).as_deref(), Some(ABC));
+
+        prints.forget(&model);
+        assert_eq!(prints.get(&model), None);
+        assert_eq!(Fingerprints::open(cache).get(&model), None);
     }
 
     #[test]

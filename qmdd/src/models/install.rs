@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::Write,
+    io::{ErrorKind, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
@@ -17,6 +17,21 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+/// A model's file and all that may lie beside it, but for the lock, which stays.
+pub(super) fn all_of(target: &Path) -> [PathBuf; 5] {
+    ["", ".json", ".part", ".part.json", ".new"].map(|suffix| beside(target, suffix))
+}
+
+/// Deletes a file, or a link, if it is there. Gives what it took on the disk.
+pub(super) fn delete(path: &Path) -> Result<u64, ModelError> {
+    let deleted = fs::symlink_metadata(path)
+        .and_then(|metadata| fs::remove_file(path).map(|()| metadata.len()));
+    match deleted {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        deleted => deleted.map_err(ModelError::writing(path)),
+    }
 }
 
 /// Makes the folder of a file, for this user alone.

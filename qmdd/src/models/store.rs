@@ -16,7 +16,7 @@ use super::{
     gguf,
     hub::Hub,
     import,
-    install::{FileLock, beside},
+    install::{self, FileLock, beside},
     origin::Origin,
 };
 
@@ -45,6 +45,15 @@ pub struct Installed {
     pub bytes: u64,
     /// Whether it was there before.
     pub already_present: bool,
+}
+
+/// A model that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// Where its file was.
+    pub path: PathBuf,
+    /// What it took on the disk.
+    pub bytes: u64,
 }
 
 /// The folder of models, and QMD's own, which is only read. Cheap to clone.
@@ -139,9 +148,55 @@ impl ModelStore {
         spec: &ModelSpec,
         on_progress: &OnProgress,
     ) -> Result<Installed, ModelError> {
+        self.sound_by(spec, |path| self.fingerprints.sha256(path, on_progress))
+    }
+
+    /// As [`Self::check`], but the file is always read, whatever is remembered of it.
+    pub fn verify(
+        &self,
+        spec: &ModelSpec,
+        on_progress: &OnProgress,
+    ) -> Result<Installed, ModelError> {
+        self.sound_by(spec, |path| self.fingerprints.computed(path, on_progress))
+    }
+
+    /// Deletes a model's file from the store, and what else was kept of it there: its origin and the
+    /// rest of a download. Files elsewhere are never touched.
+    ///
+    /// # Errors
+    /// [`ModelError::Foreign`] for a path and for a file of QMD's, [`ModelError::Missing`] when
+    /// there is none, [`ModelError::Busy`] while it is being written.
+    pub fn remove(&self, spec: &ModelSpec) -> Result<Removed, ModelError> {
+        if let ModelSpec::Path(path) = spec {
+            return Err(ModelError::Foreign(path.clone()));
+        }
+        let path = self.place(spec);
+        let files = install::all_of(&path);
+        if !files.iter().any(|file| file.symlink_metadata().is_ok()) {
+            return Err(match self.resolve(spec) {
+                Ok(elsewhere) => ModelError::Foreign(elsewhere),
+                Err(error) => error,
+            });
+        }
+        let Some(_lock) = FileLock::try_take(&path)? else {
+            return Err(ModelError::Busy(spec.to_string()));
+        };
+        let bytes: Result<u64, _> = files.iter().map(|file| install::delete(file)).sum();
+        self.fingerprints.forget(&path);
+        Ok(Removed {
+            path,
+            bytes: bytes?,
+        })
+    }
+
+    fn sound_by(
+        &self,
+        spec: &ModelSpec,
+        sha256: impl FnOnce(&Path) -> Result<String, ModelError>,
+    ) -> Result<Installed, ModelError> {
         let path = self.resolve(spec)?;
         let bytes = gguf::inspect(&path)?.file_bytes;
-        let sha256 = self.fingerprints.sha256(&path, on_progress)?;
+        let sha256 = sha256(&path)?;
         let pinned = match spec {
             ModelSpec::Catalogue(entry) => entry.sha256.map(str::to_owned),
             ModelSpec::Hub(_) | ModelSpec::Path(_) => None,
@@ -247,8 +302,8 @@ impl ModelStore {
             .join(&*file.file)
     }
 
-    /// The command that brings a missing model.
-    fn remedy(&self, spec: &ModelSpec) -> String {
+    /// The command that brings a model, also in the place of a damaged one.
+    pub fn remedy(&self, spec: &ModelSpec) -> String {
         let of_profile = |profile: Profile| format!("run `qmdctl models pull {profile}`");
         match spec {
             ModelSpec::Catalogue(entry) => of_profile(entry.profile),
@@ -256,12 +311,7 @@ impl ModelStore {
                 .iter()
                 .find(|entry| matches!(&entry.source, Source::Hub(known) if known == file))
                 .map_or_else(
-                    || {
-                        format!(
-                            "download it to {}, or name another under `models:` in index.yml",
-                            self.place(spec).display()
-                        )
-                    },
+                    || format!("run `qmdctl models pull {file}`"),
                     |entry| of_profile(entry.profile),
                 ),
             ModelSpec::Path(_) => {
@@ -363,7 +413,7 @@ mod tests {
                 "hf:ggml-org/embeddinggemma-300M-GGUF/embeddinggemma-300M-Q8_0.gguf",
                 "qmdctl models pull standard",
             ),
-            ("hf:o/r/a.gguf#v1", "models/hf/o/r@v1/a.gguf"),
+            ("hf:o/r/a.gguf#v1", "qmdctl models pull hf:o/r/a.gguf#v1"),
             ("/nowhere/a.gguf", "index.yml"),
         ] {
             let error = store.resolve(&spec(text)).expect_err("missing");
@@ -436,6 +486,96 @@ mod tests {
         put(&path, b"<html>");
         let error = store.check(&spec, &silent()).expect_err("damaged");
         assert_eq!(error.reason(), Reason::ModelCorrupt);
+    }
+
+    #[test]
+    fn verifying_reads_a_file_whose_hash_is_known() {
+        let (_folder, store) = bench();
+        let spec = spec("hf:o/r/a.gguf");
+        let path = store.place(&spec);
+        put(&path, &fixture::model(3));
+        let good = store.check(&spec, &silent()).expect("sound");
+        assert_eq!(store.verify(&spec, &silent()).expect("sound"), good);
+
+        let origin = Origin {
+            source: spec.to_string(),
+            revision: None,
+            sha256: good.sha256,
+            verified: true,
+        };
+        origin.write(&path).expect("written");
+        // A flipped bit, and a remembered hash that hides it.
+        let mut bytes = fixture::model(3);
+        *bytes.last_mut().expect("bytes") ^= 1;
+        put(&path, &bytes);
+        store
+            .fingerprints
+            .remember(&path, &origin.sha256)
+            .expect("remembered");
+        store.check(&spec, &silent()).expect("looks sound");
+        let error = store.verify(&spec, &silent()).expect_err("altered");
+        assert_eq!(error.reason(), Reason::HashMismatch);
+        let error = store.check(&spec, &silent()).expect_err("known now");
+        assert_eq!(error.reason(), Reason::HashMismatch);
+    }
+
+    #[test]
+    fn removing_takes_a_model_and_what_belongs_to_it() {
+        let (_folder, store) = bench();
+        let entry = ModelSpec::Catalogue(Entry::named("qwen3-reranker-0.6b-q8_0").expect("entry"));
+        let path = store.place(&entry);
+        let neighbour = store.place(&spec("hf:ggml-org/Qwen3-Reranker-0.6B-Q8_0-GGUF/b.gguf"));
+        put(&neighbour, b"stays");
+        put(&path, &fixture::model(3));
+        for suffix in [".json", ".part", ".part.json"] {
+            put(&beside(&path, suffix), b"{}");
+        }
+        store.check(&entry, &silent()).expect("sound");
+
+        let lock = FileLock::take(&path).expect("lock");
+        let error = store.remove(&entry).expect_err("being written");
+        assert_eq!(error.reason(), Reason::Busy);
+        assert!(path.exists());
+        drop(lock);
+
+        let removed = store.remove(&entry).expect("removed");
+        assert_eq!(removed.path, path);
+        assert_eq!(removed.bytes, fixture::model(3).len() as u64 + 6);
+        let folder = path.parent().expect("folder");
+        let mut left: Vec<_> = fs::read_dir(folder)
+            .expect("listed")
+            .map(|file| file.expect("file").file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["b.gguf", "qwen3-reranker-0.6b-q8_0.gguf.lock"]);
+        assert_eq!(store.known_sha256(&path), None);
+        let error = store.remove(&entry).expect_err("gone");
+        assert_eq!(error.reason(), Reason::ModelMissing);
+    }
+
+    #[test]
+    fn nothing_outside_the_store_is_removed() {
+        let (folder, store) = bench();
+        let own = folder.path().join("mine.gguf");
+        put(&own, b"mine");
+        let qmd = folder.path().join("qmd/models/hf_o_r_a.gguf");
+        put(&qmd, b"qmd's");
+        for (spec, file) in [
+            (ModelSpec::Path(own.clone()), &own),
+            (spec("hf:o/r/a.gguf"), &qmd),
+        ] {
+            let error = store.remove(&spec).expect_err("refused");
+            assert_eq!(error.reason(), Reason::InvalidArgument, "{error}");
+            assert!(file.exists());
+        }
+
+        // Of a link in the store, only the link goes.
+        let link = store.place(&spec("hf:o/r/linked.gguf"));
+        fs::create_dir_all(link.parent().expect("folder")).expect("made");
+        std::os::unix::fs::symlink(&own, &link).expect("linked");
+        store.remove(&spec("hf:o/r/linked.gguf")).expect("removed");
+        assert!(!link.is_symlink());
+        assert_eq!(fs::read(&own).expect("there"), b"mine");
     }
 
     #[test]

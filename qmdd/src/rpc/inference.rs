@@ -1,57 +1,147 @@
 //! `InferenceService`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use qmd_proto::v1::{
-    self, DetokenizeReply, DetokenizeRequest, EmbedKind, EmbedReply, EmbedRequest, ModelRole,
-    Priority, TokenIds, TokenizeReply, TokenizeRequest, inference_service_server::InferenceService,
+    self, DetokenizeReply, DetokenizeRequest, EmbedKind, EmbedReply, EmbedRequest, ExpandReply,
+    ExpandRequest, GenerateEvent, GenerateRequest, ModelRole, Priority, RerankReply, RerankRequest,
+    TokenIds, TokenizeReply, TokenizeRequest, inference_service_server::InferenceService,
 };
+use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{App, status::status};
+use super::{
+    App, generate,
+    status::{self, status},
+    stream::{Events, stream},
+};
 use crate::{
-    domain::Role,
+    domain::{Reason, Role},
     infer::{
         backend::{Call, Lane},
+        expand::{self, ExpansionKind},
         prompts::{self, EmbedFormat},
     },
     text::chunk,
 };
+
+/// Time that an expansion may take unless the request says otherwise.
+const EXPAND_LIMIT: Duration = Duration::from_secs(10);
 
 /// `InferenceService` over the daemon's state.
 pub struct Inference(pub Arc<App>);
 
 #[tonic::async_trait]
 impl InferenceService for Inference {
+    type EmbedStreamStream = Events<EmbedReply>;
+    type GenerateStream = Events<GenerateEvent>;
+
     async fn embed(&self, request: Request<EmbedRequest>) -> Result<Response<EmbedReply>, Status> {
         let request = request.into_inner();
-        let backend = &self.0.backend;
-        let model = backend.info(Role::Embed).map_err(|error| status(&error))?;
-        let format = EmbedFormat::of(&model);
-        let as_document = request.kind() == EmbedKind::Document;
         let (call, _guard) = call(request.priority());
-        let texts = request.inputs.iter().map(|input| {
-            if as_document {
-                format.document(&input.title, &input.text)
-            } else {
-                format.query(&input.text)
+        let reply = embed(&self.0, request, call).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn embed_stream(
+        &self,
+        request: Request<Streaming<EmbedRequest>>,
+    ) -> Result<Response<Self::EmbedStreamStream>, Status> {
+        let mut batches = request.into_inner();
+        let app = Arc::clone(&self.0);
+        Ok(stream(move |replies, cancel| async move {
+            // The last reply is the job's result: each goes out when the next one is there.
+            let mut last: Option<EmbedReply> = None;
+            while let Some(batch) = batches.next().await {
+                let batch = batch?;
+                let call = Call {
+                    lane: lane(batch.priority()),
+                    deadline: None,
+                    cancel: cancel.clone(),
+                };
+                let reply = embed(&app, batch, call).await?;
+                if let Some(reply) = last.replace(reply) {
+                    replies.deliver(reply).await;
+                }
             }
-        });
-        let embeddings = backend
-            .embed(texts.collect(), call)
+            last.ok_or_else(|| status::invalid("the stream has no request"))
+        }))
+    }
+
+    async fn rerank(
+        &self,
+        request: Request<RerankRequest>,
+    ) -> Result<Response<RerankReply>, Status> {
+        let request = request.into_inner();
+        let (call, _guard) = call(request.priority());
+        let backend = &self.0.backend;
+        let model = backend.info(Role::Rerank).map_err(|error| status(&error))?;
+        let scored = backend
+            .rerank(request.query, request.documents, call)
             .await
             .map_err(|error| status(&error))?;
-        Ok(Response::new(EmbedReply {
-            embeddings: embeddings
+        Ok(Response::new(RerankReply {
+            cut: scored.iter().filter(|scored| scored.cut).count() as u32,
+            scores: scored
                 .into_iter()
-                .map(|embedding| v1::Embedding {
-                    values: embedding.values,
-                    tokens: embedding.tokens,
-                })
+                .map(|scored| f64::from(scored.score))
                 .collect(),
-            fingerprint: prompts::fingerprint(&model, chunk::VERSION),
-            dimensions: model.dimensions,
+            fingerprint: model.sha256,
+        }))
+    }
+
+    async fn expand(
+        &self,
+        request: Request<ExpandRequest>,
+    ) -> Result<Response<ExpandReply>, Status> {
+        let request = request.into_inner();
+        if request.query.trim().is_empty() {
+            return Err(status::invalid("the query is empty"));
+        }
+        let limit = match request.limit_ms {
+            0 => EXPAND_LIMIT,
+            limit => Duration::from_millis(limit.into()),
+        };
+        let (call, _guard) = call(request.priority());
+        let backend = self.0.backend.as_ref();
+        let model = backend
+            .info(Role::Generate)
+            .map_err(|error| status(&error))?;
+        let expansions = expand::expand(backend, &request.query, limit, call)
+            .await
+            .map_err(|error| status(&error))?;
+        let expansions = expansions.into_iter().map(|expansion| v1::Expansion {
+            kind: match expansion.kind {
+                ExpansionKind::Lex => v1::ExpansionKind::Lex,
+                ExpansionKind::Vec => v1::ExpansionKind::Vec,
+                ExpansionKind::Hyde => v1::ExpansionKind::Hyde,
+            }
+            .into(),
+            text: expansion.text,
+        });
+        Ok(Response::new(ExpandReply {
+            expansions: expansions.collect(),
+            fingerprint: model.sha256,
+        }))
+    }
+
+    async fn generate(
+        &self,
+        request: Request<GenerateRequest>,
+    ) -> Result<Response<Self::GenerateStream>, Status> {
+        let request = request.into_inner();
+        let sampling = generate::sampling(&request)?;
+        let lane = lane(request.priority());
+        let app = Arc::clone(&self.0);
+        Ok(stream(move |progress, cancel| async move {
+            let call = Call {
+                lane,
+                deadline: None,
+                cancel,
+            }
+            .within(generate::limit(&request));
+            generate::run(&app, request.prompt, sampling, call, &progress).await
         }))
     }
 
@@ -87,16 +177,41 @@ impl InferenceService for Inference {
     }
 }
 
+async fn embed(app: &App, request: EmbedRequest, call: Call) -> Result<EmbedReply, Status> {
+    let backend = &app.backend;
+    let model = backend.info(Role::Embed).map_err(|error| status(&error))?;
+    let format = EmbedFormat::of(&model);
+    let as_document = request.kind() == EmbedKind::Document;
+    let texts = request.inputs.iter().map(|input| {
+        if as_document {
+            format.document(&input.title, &input.text)
+        } else {
+            format.query(&input.text)
+        }
+    });
+    let embeddings = backend
+        .embed(texts.collect(), call)
+        .await
+        .map_err(|error| status(&error))?;
+    Ok(EmbedReply {
+        embeddings: embeddings
+            .into_iter()
+            .map(|embedding| v1::Embedding {
+                values: embedding.values,
+                tokens: embedding.tokens,
+            })
+            .collect(),
+        fingerprint: prompts::fingerprint(&model, chunk::VERSION),
+        dimensions: model.dimensions,
+    })
+}
+
 /// A call that is cancelled when its guard is dropped.
 fn call(priority: Priority) -> (Call, DropGuard) {
     let cancel = CancellationToken::new();
-    let lane = match priority {
-        Priority::Bulk => Lane::Bulk,
-        Priority::Interactive | Priority::Unspecified => Lane::Interactive,
-    };
     (
         Call {
-            lane,
+            lane: lane(priority),
             deadline: None,
             cancel: cancel.clone(),
         },
@@ -104,10 +219,40 @@ fn call(priority: Priority) -> (Call, DropGuard) {
     )
 }
 
-fn role(role: ModelRole) -> Role {
-    match role {
-        ModelRole::Embed | ModelRole::Unspecified => Role::Embed,
-        ModelRole::Rerank => Role::Rerank,
-        ModelRole::Generate => Role::Generate,
+fn lane(priority: Priority) -> Lane {
+    match priority {
+        Priority::Bulk => Lane::Bulk,
+        Priority::Interactive | Priority::Unspecified => Lane::Interactive,
     }
+}
+
+fn role(role: ModelRole) -> Role {
+    named_role(role).unwrap_or(Role::Embed)
+}
+
+/// The role, unless it is left open.
+pub(super) fn named_role(role: ModelRole) -> Option<Role> {
+    match role {
+        ModelRole::Unspecified => None,
+        ModelRole::Embed => Some(Role::Embed),
+        ModelRole::Rerank => Some(Role::Rerank),
+        ModelRole::Generate => Some(Role::Generate),
+    }
+}
+
+/// The roles a request names; all of them when it names none.
+///
+/// # Errors
+/// On a number that is no role.
+pub(super) fn roles(numbers: &[i32]) -> Result<Vec<Role>, Status> {
+    if numbers.is_empty() {
+        return Ok(Role::ALL.to_vec());
+    }
+    let role = |number: &i32| {
+        ModelRole::try_from(*number)
+            .ok()
+            .and_then(named_role)
+            .ok_or_else(|| status::of(Reason::InvalidArgument, format!("no role {number}"), None))
+    };
+    numbers.iter().map(role).collect()
 }

@@ -3,15 +3,20 @@
 
 mod context;
 mod control;
+mod doctor;
 mod document;
 mod gate;
+mod generate;
 mod index;
 mod indexes;
 mod inference;
+mod models;
+mod report;
 mod roles;
 mod search;
 mod status;
 mod stream;
+mod warmth;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 

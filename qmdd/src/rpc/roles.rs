@@ -8,8 +8,11 @@ use super::{App, DEFAULT_INDEX};
 use crate::{
     config::{ConfigError, IndexConfig, ModelChoices, Settings},
     domain::{Failure, Reason, Role},
-    infer::backend::{Assignment, InferError, ModelSource},
-    models::{Installed, ModelError, ModelSpec, ModelStore, Profile},
+    infer::backend::{Assignment, InferError, ModelShape, ModelSource},
+    models::{
+        Installed, ModelError, ModelSpec, ModelStore, Profile,
+        gguf::{self, GgufInfo},
+    },
 };
 
 /// The models of the daemon. All indexes share them; the default index's configuration names them.
@@ -81,33 +84,38 @@ impl Roles {
             Ok(choices) => choices,
             Err(error) => return tracing::error!(%error, "models are left as they are"),
         };
+        // All at once, before the first file is read: a role that waits for its turn is no role
+        // without a model.
+        for Choice { role, model } in &choices {
+            // One that is ready, or on its way, may turn out to be the same.
+            let kept = matches!(
+                app.backend.info(*role),
+                Ok(_) | Err(InferError::Loading { .. })
+            );
+            if let Some(name) = model
+                && !kept
+            {
+                let (role, name) = (*role, name.clone());
+                let error = InferError::Loading {
+                    role,
+                    name: name.clone(),
+                };
+                app.backend
+                    .assign(role, Assignment::Withheld { name, error });
+            }
+        }
         for Choice { role, model } in choices {
             let Some(name) = model else {
                 app.backend.assign(role, Assignment::None);
                 continue;
             };
-            // One that is ready, or on its way, may turn out to be the same.
-            let kept = matches!(
-                app.backend.info(role),
-                Ok(_) | Err(InferError::Loading { .. })
-            );
-            if !kept {
-                let error = InferError::Loading {
-                    role,
-                    name: name.clone(),
-                };
-                app.backend.assign(
-                    role,
-                    Assignment::Withheld {
-                        name: name.clone(),
-                        error,
-                    },
-                );
-            }
             let assignment = match self.find(&name).await {
-                Ok(Installed { path, sha256, .. }) => {
-                    Assignment::Model(ModelSource { name, path, sha256 })
-                }
+                Ok((installed, info)) => Assignment::Model(ModelSource {
+                    name,
+                    path: installed.path,
+                    sha256: installed.sha256,
+                    shape: shape(&info),
+                }),
                 Err(error) => {
                     tracing::warn!(%role, %error, "no model");
                     Assignment::Withheld {
@@ -120,12 +128,35 @@ impl Roles {
         }
     }
 
-    async fn find(&self, name: &str) -> Result<Installed, ModelError> {
+    async fn find(&self, name: &str) -> Result<(Installed, GgufInfo), ModelError> {
         let spec = ModelSpec::parse(name, self.home.as_deref())?;
         let store = self.store.clone();
-        spawn_blocking(move || store.check(&spec, &(Arc::new(|_| ()) as _)))
+        let find = move || {
+            let installed = store.check(&spec, &(Arc::new(|_| ()) as _))?;
+            let info = gguf::inspect(&installed.path)?;
+            Ok((installed, info))
+        };
+        spawn_blocking(find)
             .await
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+}
+
+/// What the file says of the model's size.
+fn shape(info: &GgufInfo) -> ModelShape {
+    let heads = info.head_count.unwrap_or(1).max(1);
+    let head = info.embedding_length / heads;
+    let pairs = info.head_count_kv.unwrap_or(heads);
+    let keys = info.key_length.unwrap_or(head);
+    let values = info.value_length.unwrap_or(head);
+    ModelShape {
+        weight_bytes: info.weight_bytes,
+        layers: info.block_count,
+        embedding_length: info.embedding_length,
+        key_value_length: pairs.saturating_mul(keys.saturating_add(values)),
+        vocabulary: info.vocabulary,
+        context_tokens: info.context_length,
+        encoder: info.architecture.contains("bert"),
     }
 }
 

@@ -4,5 +4,7 @@ mod access;
 mod errors;
 mod foreign;
 mod golden;
+mod inference;
 mod lifecycle;
+mod models;
 mod search;

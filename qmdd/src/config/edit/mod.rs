@@ -1,5 +1,6 @@
 //! Edits of `index.yml` that leave everything else as the user wrote it.
 
+mod models;
 mod splice;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+pub use self::models::{choose_model, choose_profile};
 use super::{ConfigError, IndexConfig, index};
 use crate::domain::{Collection, CollectionName};
 

@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
-use yaml_edit::{MappingBuilder, YamlFile, YamlNode};
+use yaml_edit::{AsYaml, MappingBuilder, YamlFile, YamlNode};
 
 use crate::domain::{Collection, CollectionName};
 
@@ -23,50 +23,75 @@ pub(super) fn remove(text: &str, name: &CollectionName) -> Option<String> {
     (is_removal(text, &new) && value(&new)? == expected).then_some(new)
 }
 
+/// The text with a role's model, or the profile, under `models`; `None` as for [`add`].
+pub(super) fn set_model(text: &str, key: &str, model: &str) -> Option<String> {
+    let mut expected = value(text)?;
+    if expected["models"][key] == model {
+        return Some(text.to_owned());
+    }
+    expected["models"][key] = model.into();
+    let new = put(text, "models", key, model)?;
+    let minimal = is_insertion(text, &new) || is_replacement(text, &new);
+    (minimal && value(&new)? == expected).then_some(new)
+}
+
+/// The text without that; `None` as for [`remove`].
+pub(super) fn unset_model(text: &str, key: &str) -> Option<String> {
+    let mut expected = value(text)?;
+    let models = expected.get_mut("models").and_then(Value::as_object_mut);
+    if models.and_then(|models| models.remove(key)).is_none() {
+        return Some(text.to_owned());
+    }
+    let new = cut(text, "models", key)?;
+    (is_removal(text, &new) && value(&new)? == expected).then_some(new)
+}
+
 fn added(text: &str, collection: &Collection, path: &str) -> Option<String> {
     let entry = entry(collection, path).build_document().as_mapping()?;
-    let name = collection.name.as_str();
+    put(text, "collections", collection.name.as_str(), &entry)
+}
+
+fn removed(text: &str, name: &CollectionName) -> Option<String> {
+    cut(text, "collections", name.as_str())
+}
+
+/// Gives a key of a top-level mapping its value, in the place it has or after the others.
+fn put(text: &str, section: &str, key: &str, value: impl AsYaml + Copy) -> Option<String> {
+    let whole = || MappingBuilder::new().pair(key, value).build_document();
     let yaml = YamlFile::from_str(text).ok()?;
     let Some(root) = yaml.document().and_then(|document| document.as_mapping()) else {
         // Nothing but comments.
-        let outer = MappingBuilder::new()
-            .pair(name, &entry)
-            .build_document()
-            .as_mapping()?;
         let whole = MappingBuilder::new()
-            .pair("collections", &outer)
+            .pair(section, &whole().as_mapping()?)
             .build_document();
         let newline = if text.is_empty() || text.ends_with('\n') {
             ""
         } else {
             "\n"
         };
-        return Some(format!("{text}{newline}{whole}\n"));
+        return Some(format!("{text}{newline}{}\n", whole.to_string().trim_end()));
     };
-    if let Some(collections) = root.get_mapping("collections") {
-        collections.set(name, &entry);
+    if let Some(mapping) = root.get_mapping(section) {
+        mapping.set(key, value);
     } else {
-        let outer = MappingBuilder::new()
-            .pair(name, &entry)
-            .build_document()
-            .as_mapping()?;
-        root.set("collections", &outer);
+        root.set(section, &whole().as_mapping()?);
     }
     Some(yaml.to_string())
 }
 
-fn removed(text: &str, name: &CollectionName) -> Option<String> {
+/// Takes a key out of a top-level mapping.
+fn cut(text: &str, section: &str, name: &str) -> Option<String> {
     let yaml = YamlFile::from_str(text).ok()?;
-    let collections = yaml.document()?.as_mapping()?.get_mapping("collections")?;
-    let key = collections.keys().find(|key| names(key, name))?;
-    collections.remove(key)?;
+    let mapping = yaml.document()?.as_mapping()?.get_mapping(section)?;
+    let key = mapping.keys().find(|key| names(key, name))?;
+    mapping.remove(key)?;
     Some(yaml.to_string())
 }
 
 /// Whether a key is a name: as a string, or as a plain number or the like, spelt the same.
-fn names(key: &YamlNode, name: &CollectionName) -> bool {
+fn names(key: &YamlNode, name: &str) -> bool {
     key.as_scalar()
-        .is_some_and(|scalar| scalar.as_string() == name.as_str())
+        .is_some_and(|scalar| scalar.as_string() == name)
 }
 
 fn entry(collection: &Collection, path: &str) -> MappingBuilder {
@@ -146,6 +171,16 @@ fn is_insertion(old: &str, new: &str) -> bool {
 /// Whether the new text is the old one with one run of text taken out, be it for an empty mapping.
 fn is_removal(old: &str, new: &str) -> bool {
     is_insertion(new, old)
+}
+
+/// Whether the new text is the old one with one run of text inside a line exchanged, no comment in it.
+fn is_replacement(old: &str, new: &str) -> bool {
+    let (head, tail) = common_ends(old, new);
+    let (gone, come) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
+    let comment = gone
+        .match_indices('#')
+        .any(|(at, _)| old[..head + at].ends_with([' ', '\t']));
+    !gone.contains('\n') && !come.contains('\n') && !comment
 }
 
 /// Bytes that two texts share at the start and, of the rest, at the end; on character boundaries.

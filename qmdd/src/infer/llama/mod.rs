@@ -4,6 +4,7 @@
 //! process a model keeps a crash to its role, and tells which model caused it.
 
 mod connection;
+mod memory;
 mod supervisor;
 mod wire;
 mod worker;
@@ -12,17 +13,19 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 
 use self::{
+    memory::Ledger,
     supervisor::Supervisor,
     wire::{Output, Work},
 };
 use super::backend::{
     Assignment, Backend, Call, Embedding, Generation, InferError, ModelInfo, ModelReport,
-    ModelState, Sampling,
+    ModelState, Pieces, Sampling, Scored,
 };
 use crate::domain::Role;
 
@@ -35,11 +38,20 @@ pub struct LlamaOptions {
     pub program: PathBuf,
     /// Threads a decode uses.
     pub threads: u32,
+    /// How long a model that nobody calls stays in memory; `None` is for ever.
+    pub keep_alive: Option<Duration>,
+    /// Pin weights in memory.
+    pub lock_memory: bool,
+    /// Most bytes that all models together may take.
+    pub memory_limit: Option<u64>,
+    /// Refuse rerankers that do not rank.
+    pub probe: bool,
 }
 
 /// The backend. Roles start unconfigured; see [`Backend::assign`].
 pub struct LlamaBackend {
     options: LlamaOptions,
+    ledger: Arc<Ledger>,
     roles: RwLock<Roles>,
 }
 
@@ -58,6 +70,7 @@ impl LlamaBackend {
     /// A backend without models.
     pub fn new(options: LlamaOptions) -> Self {
         Self {
+            ledger: Arc::new(Ledger::new(options.memory_limit)),
             options,
             roles: RwLock::default(),
         }
@@ -81,7 +94,7 @@ impl LlamaBackend {
     }
 
     async fn call(&self, role: Role, work: Work, call: Call) -> Result<Output, InferError> {
-        self.supervisor(role)?.call(work, call).await
+        self.supervisor(role)?.call(work, None, call).await
     }
 }
 
@@ -103,7 +116,7 @@ impl Backend for LlamaBackend {
         query: String,
         documents: Vec<String>,
         call: Call,
-    ) -> Result<Vec<f32>, InferError> {
+    ) -> Result<Vec<Scored>, InferError> {
         match self
             .call(Role::Rerank, Work::Rerank { query, documents }, call)
             .await?
@@ -117,10 +130,17 @@ impl Backend for LlamaBackend {
         &self,
         prompt: String,
         sampling: Sampling,
+        pieces: Option<Pieces>,
         call: Call,
     ) -> Result<Generation, InferError> {
+        let work = Work::Generate {
+            prompt,
+            sampling,
+            stream: pieces.is_some(),
+        };
         match self
-            .call(Role::Generate, Work::Generate { prompt, sampling }, call)
+            .supervisor(Role::Generate)?
+            .call(work, pieces, call)
             .await?
         {
             Output::Generated(generation) => Ok(generation),
@@ -169,7 +189,7 @@ impl Backend for LlamaBackend {
                 {
                     return;
                 }
-                let supervisor = Supervisor::start(role, source, &self.options);
+                let supervisor = Supervisor::start(role, source, &self.options, &self.ledger);
                 roles.insert(role, Slot::Supervised(supervisor))
             }
         };
@@ -180,6 +200,10 @@ impl Backend for LlamaBackend {
 
     async fn ready(&self, role: Role, call: Call) -> Result<ModelInfo, InferError> {
         self.supervisor(role)?.ready(&call).await
+    }
+
+    async fn unload(&self, role: Role) -> Result<(), InferError> {
+        self.supervisor(role)?.unload().await
     }
 
     fn info(&self, role: Role) -> Result<ModelInfo, InferError> {

@@ -13,11 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::FutureExt;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
     process::{Child, ChildStderr, Command},
-    sync::watch,
+    sync::{Notify, watch},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -25,11 +26,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     LlamaOptions,
     connection::{self, Connection},
+    memory::{Ledger, Plan, Reservation},
     wire::{self, FromWorker, LoadSpec, Output, ToWorker, Work},
 };
 use crate::{
     domain::Role,
-    infer::backend::{Call, InferError, ModelInfo, ModelReport, ModelSource, ModelState},
+    infer::backend::{Call, InferError, ModelInfo, ModelReport, ModelSource, ModelState, Pieces},
 };
 
 /// Ends in a row, without an hour of life between, after which a model is set aside.
@@ -48,36 +50,64 @@ const LAST_WORDS: usize = 20;
 pub(super) struct Supervisor {
     role: Role,
     source: ModelSource,
+    plan: Plan,
     phase: watch::Receiver<Phase>,
     restarts: AtomicU32,
     worker_pid: AtomicU32,
+    /// Told by who needs a model that sleeps.
+    wake: Notify,
+    /// Told by who wants it to sleep.
+    sleep: Notify,
+    /// Callers on their way in: a model that was woken for them stays until they have been.
+    awaited: AtomicU32,
     stop: CancellationToken,
 }
 
 #[derive(Clone)]
 enum Phase {
+    /// On its way for the first time, or after a crash: callers are told, and do not wait.
     Loading,
     Ready {
         info: ModelInfo,
+        device: String,
         connection: Arc<Connection>,
     },
+    /// Out of memory by choice.
+    Asleep(ModelInfo),
+    /// On its way back: callers wait.
+    Waking(ModelInfo),
     Failed(InferError),
     Stopped,
 }
 
 impl Supervisor {
     /// Starts loading in the background.
-    pub(super) fn start(role: Role, source: ModelSource, options: &LlamaOptions) -> Arc<Self> {
+    pub(super) fn start(
+        role: Role,
+        source: ModelSource,
+        options: &LlamaOptions,
+        ledger: &Arc<Ledger>,
+    ) -> Arc<Self> {
         let (announce, phase) = watch::channel(Phase::Loading);
         let supervisor = Arc::new(Self {
             role,
+            plan: Plan::of(&source.shape, role),
             source,
             phase,
             restarts: AtomicU32::new(0),
             worker_pid: AtomicU32::new(0),
+            wake: Notify::new(),
+            sleep: Notify::new(),
+            awaited: AtomicU32::new(0),
             stop: CancellationToken::new(),
         });
-        tokio::spawn(Arc::clone(&supervisor).keep(options.clone(), announce));
+        let keeper = Keeper {
+            supervisor: Arc::clone(&supervisor),
+            options: options.clone(),
+            ledger: Arc::clone(ledger),
+            announce,
+        };
+        tokio::spawn(keeper.run());
         supervisor
     }
 
@@ -86,30 +116,61 @@ impl Supervisor {
         self.source == *source && !matches!(*self.phase.borrow(), Phase::Failed(_))
     }
 
-    /// Passes a call to the worker; an error at once when it is not ready.
-    pub(super) async fn call(&self, work: Work, call: Call) -> Result<Output, InferError> {
-        let phase = self.phase.borrow().clone();
-        match phase {
-            Phase::Ready { connection, .. } => connection.call(work, call).await,
-            Phase::Loading => Err(self.loading()),
-            Phase::Failed(error) => Err(error),
-            Phase::Stopped => Err(InferError::ShuttingDown),
+    /// Passes a call to the worker. One that sleeps is woken, and waited for; else it is an error
+    /// at once when the worker is not ready.
+    pub(super) async fn call(
+        &self,
+        work: Work,
+        pieces: Option<Pieces>,
+        call: Call,
+    ) -> Result<Output, InferError> {
+        let awaiting = Awaiting::new(self);
+        loop {
+            let phase = self.phase.borrow().clone();
+            match phase {
+                Phase::Ready { connection, .. } => {
+                    if let Some(ticket) = connection.enter(call.lane, pieces.clone())? {
+                        drop(awaiting);
+                        return ticket.call(work, call).await;
+                    }
+                    // It is about to end: on to whatever comes then.
+                    self.left(&connection, &call).await?;
+                }
+                Phase::Asleep(_) | Phase::Waking(_) => {
+                    self.ready(&call).await?;
+                }
+                Phase::Loading => return Err(self.loading()),
+                Phase::Failed(error) => return Err(error),
+                Phase::Stopped => return Err(InferError::ShuttingDown),
+            }
         }
     }
 
     /// Waits until the model is loaded, or cannot be.
     pub(super) async fn ready(&self, call: &Call) -> Result<ModelInfo, InferError> {
+        let _awaiting = Awaiting::new(self);
+        if matches!(*self.phase.borrow(), Phase::Asleep(_)) {
+            self.wake.notify_one();
+        }
+        let phase = self
+            .settled(call, |phase| {
+                !matches!(phase, Phase::Loading | Phase::Asleep(_) | Phase::Waking(_))
+            })
+            .await?;
+        match phase {
+            Phase::Ready { info, .. } => Ok(info),
+            Phase::Failed(error) => Err(error),
+            _ => Err(InferError::ShuttingDown),
+        }
+    }
+
+    /// Waits for a phase, as long as the call allows.
+    async fn settled(
+        &self,
+        call: &Call,
+        wanted: impl FnMut(&Phase) -> bool,
+    ) -> Result<Phase, InferError> {
         let mut phase = self.phase.clone();
-        let settled = async {
-            let phase = phase
-                .wait_for(|phase| !matches!(phase, Phase::Loading))
-                .await;
-            match phase.as_deref() {
-                Ok(Phase::Ready { info, .. }) => Ok(info.clone()),
-                Ok(Phase::Failed(error)) => Err(error.clone()),
-                Ok(Phase::Stopped | Phase::Loading) | Err(_) => Err(InferError::ShuttingDown),
-            }
-        };
         let deadline = async {
             match call.deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
@@ -117,16 +178,46 @@ impl Supervisor {
             }
         };
         tokio::select! {
-            result = settled => result,
+            phase = phase.wait_for(wanted) => {
+                phase.map_or(Err(InferError::ShuttingDown), |phase| Ok(phase.clone()))
+            }
             () = deadline => Err(self.loading()),
             () = call.cancel.cancelled() => Err(InferError::Cancelled),
         }
     }
 
-    /// The model, when it is loaded.
+    /// Puts the model out of memory when the calls under way are answered, and waits for it.
+    pub(super) async fn unload(&self) -> Result<(), InferError> {
+        let phase = self.phase.borrow().clone();
+        match phase {
+            Phase::Ready { connection, .. } => {
+                self.sleep.notify_one();
+                self.left(&connection, &Call::interactive()).await
+            }
+            Phase::Asleep(_) => Ok(()),
+            Phase::Loading | Phase::Waking(_) => Err(self.loading()),
+            Phase::Failed(error) => Err(error),
+            Phase::Stopped => Err(InferError::ShuttingDown),
+        }
+    }
+
+    /// Waits until the worker of this connection is no longer the one that serves.
+    async fn left(&self, connection: &Arc<Connection>, call: &Call) -> Result<(), InferError> {
+        let another = |phase: &Phase| match phase {
+            Phase::Ready {
+                connection: now, ..
+            } => !Arc::ptr_eq(now, connection),
+            _ => true,
+        };
+        self.settled(call, another).await.map(drop)
+    }
+
+    /// The model, when calls to it are answered.
     pub(super) fn info(&self) -> Result<ModelInfo, InferError> {
         match &*self.phase.borrow() {
-            Phase::Ready { info, .. } => Ok(info.clone()),
+            Phase::Ready { info, .. } | Phase::Asleep(info) | Phase::Waking(info) => {
+                Ok(info.clone())
+            }
             Phase::Loading => Err(self.loading()),
             Phase::Failed(error) => Err(error.clone()),
             Phase::Stopped => Err(InferError::ShuttingDown),
@@ -134,27 +225,30 @@ impl Supervisor {
     }
 
     pub(super) fn report(&self) -> ModelReport {
-        let phase = self.phase.borrow();
-        let (state, queue_depth, worst_wait) = match &*phase {
-            Phase::Loading => (ModelState::Loading, 0, Duration::ZERO),
-            Phase::Ready { info, connection } => (
-                ModelState::Ready(info.clone()),
-                connection.depth(),
-                connection.worst_wait(),
-            ),
-            Phase::Failed(error) => (ModelState::Failed(error.clone()), 0, Duration::ZERO),
-            Phase::Stopped => (ModelState::Unloaded, 0, Duration::ZERO),
-        };
-        ModelReport {
-            role: self.role,
+        let mut report = ModelReport {
             name: self.source.name.clone(),
             path: Some(self.source.path.clone()),
-            state,
             worker_pid: self.worker_pid.load(Ordering::Relaxed),
-            queue_depth,
             restarts: self.restarts.load(Ordering::Relaxed),
-            worst_wait,
-        }
+            planned_bytes: self.plan.bytes(),
+            ..ModelReport::unconfigured(self.role)
+        };
+        report.state = match &*self.phase.borrow() {
+            Phase::Loading | Phase::Waking(_) => ModelState::Loading,
+            Phase::Ready {
+                info,
+                device,
+                connection,
+            } => {
+                report.queue_depth = connection.depth();
+                report.worst_wait = connection.worst_wait();
+                report.device.clone_from(device);
+                ModelState::Ready(info.clone())
+            }
+            Phase::Asleep(_) | Phase::Stopped => ModelState::Unloaded,
+            Phase::Failed(error) => ModelState::Failed(error.clone()),
+        };
+        report
     }
 
     /// Ends the worker in the background: another model takes its place.
@@ -178,23 +272,69 @@ impl Supervisor {
             name: self.source.name.clone(),
         }
     }
+}
 
-    /// The keeper's loop.
-    async fn keep(self: Arc<Self>, options: LlamaOptions, announce: watch::Sender<Phase>) {
+/// Counts a caller as on its way in, until dropped.
+struct Awaiting<'a>(&'a AtomicU32);
+
+impl<'a> Awaiting<'a> {
+    fn new(supervisor: &'a Supervisor) -> Self {
+        supervisor.awaited.fetch_add(1, Ordering::AcqRel);
+        Self(&supervisor.awaited)
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The task behind a supervisor.
+struct Keeper {
+    supervisor: Arc<Supervisor>,
+    options: LlamaOptions,
+    ledger: Arc<Ledger>,
+    announce: watch::Sender<Phase>,
+}
+
+impl std::ops::Deref for Keeper {
+    type Target = Supervisor;
+
+    fn deref(&self) -> &Supervisor {
+        &self.supervisor
+    }
+}
+
+impl Keeper {
+    async fn run(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep() => {}
+        }
+        if let Phase::Ready { connection, .. } = &*self.announce.borrow() {
+            connection.fail_all(&InferError::ShuttingDown);
+        }
+        self.announce.send_replace(Phase::Stopped);
+    }
+
+    /// Worker after worker. Returns never: what cannot be used waits to be retired.
+    async fn keep(&self) {
         let mut crashes = 0;
         loop {
             let started = Instant::now();
-            let end = tokio::select! {
-                () = self.stop.cancelled() => break,
-                end = self.run_once(&options, &announce) => end,
-            };
+            let end = self.run_once().await;
             self.worker_pid.store(0, Ordering::Relaxed);
             let detail = match end {
                 End::Refused(error) => {
                     tracing::error!(role = %self.role, %error, "model refused");
-                    announce.send_replace(Phase::Failed(error));
-                    self.stop.cancelled().await;
-                    break;
+                    return self.give_up(error).await;
+                }
+                End::Slept(info) => {
+                    crashes = 0;
+                    self.sleep_until_woken(info).await;
+                    continue;
                 }
                 End::Crashed(detail) => detail,
             };
@@ -205,36 +345,50 @@ impl Supervisor {
             };
             tracing::error!(role = %self.role, crashes, %detail, "model worker ended");
             if crashes >= MAX_CRASHES {
-                announce.send_replace(Phase::Failed(InferError::Quarantined {
+                let error = InferError::Quarantined {
                     role: self.role,
                     name: self.source.name.clone(),
                     crashes,
                     detail,
-                }));
-                self.stop.cancelled().await;
-                break;
+                };
+                return self.give_up(error).await;
             }
-            announce.send_replace(Phase::Loading);
+            self.announce.send_replace(Phase::Loading);
             self.restarts.fetch_add(1, Ordering::Relaxed);
-            tokio::select! {
-                () = self.stop.cancelled() => break,
-                () = sleep(FIRST_BACKOFF * 2_u32.pow(crashes - 1)) => {}
-            }
+            sleep(FIRST_BACKOFF * 2_u32.pow(crashes - 1)).await;
         }
-        if let Phase::Ready { connection, .. } = &*announce.borrow() {
-            connection.fail_all(&InferError::ShuttingDown);
-        }
-        announce.send_replace(Phase::Stopped);
+    }
+
+    async fn give_up(&self, error: InferError) {
+        self.announce.send_replace(Phase::Failed(error));
+        std::future::pending::<()>().await;
+    }
+
+    async fn sleep_until_woken(&self, info: ModelInfo) {
+        tracing::info!(role = %self.role, "model unloaded");
+        // A call that was answered meanwhile may have left a permit behind.
+        let _ = self.wake.notified().now_or_never();
+        self.announce.send_replace(Phase::Asleep(info.clone()));
+        self.wake.notified().await;
+        let _ = self.sleep.notified().now_or_never();
+        self.announce.send_replace(Phase::Waking(info));
     }
 
     /// One worker's life. Dropping the future kills it.
-    async fn run_once(&self, options: &LlamaOptions, announce: &watch::Sender<Phase>) -> End {
-        let (mut child, socket) = match self.spawn(options) {
+    async fn run_once(&self) -> End {
+        let reservation = self
+            .ledger
+            .reserve(self.role, &self.source.name, &self.plan);
+        let reservation = match reservation {
+            Ok(reservation) => reservation,
+            Err(error) => return End::Refused(error),
+        };
+        let (mut child, socket) = match self.spawn(&self.options) {
             Ok(spawned) => spawned,
             Err(error) => {
                 return End::Crashed(format!(
                     "{} did not start: {error}",
-                    options.program.display()
+                    self.options.program.display()
                 ));
             }
         };
@@ -242,23 +396,28 @@ impl Supervisor {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(listen(self.role, stderr, Arc::clone(&last_words)));
         }
-        let served = self.serve(options, socket, announce).await;
-        if let Ok(Some(refusal)) = served {
-            return End::Refused(refusal);
-        }
+        let served = self.serve(socket, &reservation).await;
+        let slept = match served {
+            Ok(Some(End::Slept(info))) => Some(info),
+            Ok(Some(end)) => return end,
+            Ok(None) | Err(_) => None,
+        };
         // The socket closes before the process is reaped; one that lingers is of no use either.
         let status = match tokio::time::timeout(Duration::from_secs(2), child.wait()).await {
             Ok(status) => status.map_or_else(|error| error.to_string(), describe),
             Err(_) => "it closed its connection".into(),
         };
         let _ = child.start_kill();
+        if let Some(info) = slept {
+            return End::Slept(info);
+        }
         let words = last_words.lock().unwrap_or_else(PoisonError::into_inner);
         let detail = match words.iter().rev().find(|line| line.contains("ASSERT")) {
             Some(line) => format!("{status}: {line}"),
             None => status,
         };
         drop(words);
-        if let Phase::Ready { connection, .. } = &*announce.borrow() {
+        if let Phase::Ready { connection, .. } = &*self.announce.borrow() {
             connection.fail_all(&InferError::WorkerCrashed {
                 role: self.role,
                 detail: detail.clone(),
@@ -284,14 +443,12 @@ impl Supervisor {
         Ok((child, UnixStream::from_std(ours)?))
     }
 
-    /// Loads the model and carries calls until the worker closes. `Some` when the worker refused
-    /// the model in good order.
+    /// Loads the model and carries calls until the worker closes, or is to sleep.
     async fn serve(
         &self,
-        options: &LlamaOptions,
         socket: UnixStream,
-        announce: &watch::Sender<Phase>,
-    ) -> io::Result<Option<InferError>> {
+        reservation: &Reservation,
+    ) -> io::Result<Option<End>> {
         let (read, mut write) = socket.into_split();
         let mut read = BufReader::new(read);
         let load = ToWorker::Load(LoadSpec {
@@ -299,30 +456,53 @@ impl Supervisor {
             name: self.source.name.clone(),
             path: self.source.path.clone(),
             sha256: self.source.sha256.clone(),
-            threads: options.threads,
+            shape: self.source.shape.clone(),
+            threads: self.options.threads,
+            lock_memory: self.options.lock_memory,
+            probe: self.options.probe,
         });
         write.write_all(&wire::encode(&load)?).await?;
-        let info = match wire::read_async(&mut read).await? {
-            Some(FromWorker::Ready(info)) => info,
-            Some(FromWorker::LoadFailed(error)) => return Ok(Some(error)),
-            Some(FromWorker::Reply { .. }) | None => return Ok(None),
+        let (info, device) = match wire::read_async(&mut read).await? {
+            Some(FromWorker::Ready { info, device }) => (info, device),
+            Some(FromWorker::LoadFailed(error)) => return Ok(Some(End::Refused(error))),
+            Some(FromWorker::Reply { .. } | FromWorker::Piece { .. }) | None => return Ok(None),
         };
-        tracing::info!(role = %self.role, model = info.name, "model ready");
+        reservation.settle();
+        tracing::info!(role = %self.role, model = info.name, device, "model ready");
         let (connection, to_send) = Connection::new(self.role);
         let connection = Arc::new(connection);
-        announce.send_replace(Phase::Ready {
-            info,
+        self.announce.send_replace(Phase::Ready {
+            info: info.clone(),
+            device,
             connection: Arc::clone(&connection),
         });
         tokio::select! {
             result = connection::write_all(write, to_send) => result?,
             result = connection::read_all(&mut read, &connection) => result?,
+            () = self.unused(&connection) => return Ok(Some(End::Slept(info))),
         }
         Ok(None)
+    }
+
+    /// Waits until the worker is to sleep: nobody has called for as long as it is kept, or somebody
+    /// asked for it.
+    async fn unused(&self, connection: &Connection) {
+        let kept = async {
+            match self.options.keep_alive {
+                Some(limit) => connection.close_when_unused(limit, &self.awaited).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = kept => {}
+            () = self.sleep.notified() => connection.close_when_unused(Duration::ZERO, &self.awaited).await,
+        }
     }
 }
 
 enum End {
+    /// It was put out of memory.
+    Slept(ModelInfo),
     /// The model cannot be used; trying again would not help.
     Refused(InferError),
     /// The worker ended on its own.

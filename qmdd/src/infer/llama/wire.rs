@@ -13,7 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::{
     domain::Role,
-    infer::backend::{Embedding, Generation, InferError, Lane, ModelInfo, Sampling},
+    infer::backend::{
+        Embedding, Generation, InferError, Lane, ModelInfo, ModelShape, Sampling, Scored,
+    },
 };
 
 /// Longest frame either side accepts, in bytes. A batch of long texts stays far below.
@@ -39,7 +41,12 @@ pub(super) struct LoadSpec {
     pub path: PathBuf,
     /// SHA-256 of the file, hex.
     pub sha256: String,
+    pub shape: ModelShape,
     pub threads: u32,
+    /// Pin the weights in memory.
+    pub lock_memory: bool,
+    /// Refuse a reranker that puts a plainly irrelevant text before a relevant one.
+    pub probe: bool,
 }
 
 /// One call.
@@ -65,6 +72,8 @@ pub(super) enum Work {
     Generate {
         prompt: String,
         sampling: Sampling,
+        /// Whether somebody hears the text while it comes.
+        stream: bool,
     },
     Tokenize {
         texts: Vec<String>,
@@ -79,9 +88,15 @@ pub(super) enum Work {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum FromWorker {
     /// The model answers from now on.
-    Ready(ModelInfo),
+    Ready {
+        info: ModelInfo,
+        /// What it runs on.
+        device: String,
+    },
     /// The model cannot be used; the worker ends.
     LoadFailed(InferError),
+    /// More of a call's text.
+    Piece { id: u64, text: String },
     /// A call's end.
     Reply {
         id: u64,
@@ -95,7 +110,7 @@ pub(super) enum FromWorker {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Output {
     Embeddings(Vec<Embedding>),
-    Scores(Vec<f32>),
+    Scores(Vec<Scored>),
     Generated(Generation),
     Tokens(Vec<Vec<i32>>),
     Texts(Vec<String>),

@@ -19,16 +19,18 @@ use crate::{
 /// What the model thread is given for one unit.
 pub(super) enum Payload {
     /// Tokens to pool into a vector or a score.
-    Sequence(Vec<LlamaToken>),
+    Sequence { tokens: Vec<LlamaToken>, cut: bool },
     /// Tokens that follow a prefix which all units of the call share.
     Suffix {
         prefix: Arc<[LlamaToken]>,
         tokens: Vec<LlamaToken>,
+        cut: bool,
     },
     /// A prompt to continue.
     Prompt {
         tokens: Vec<LlamaToken>,
         sampling: Sampling,
+        stream: bool,
     },
 }
 
@@ -85,9 +87,14 @@ impl Admission {
             (Work::Detokenize { items }, _) => self.detokenize(&items),
             (Work::Embed { texts }, Role::Embed) => self.embed(texts),
             (Work::Rerank { query, documents }, Role::Rerank) => self.rerank(&query, documents),
-            (Work::Generate { prompt, sampling }, Role::Generate) => {
-                self.generate(&prompt, sampling)
-            }
+            (
+                Work::Generate {
+                    prompt,
+                    sampling,
+                    stream,
+                },
+                Role::Generate,
+            ) => self.generate(&prompt, sampling, stream),
             (_, role) => Err(InferError::Internal(format!(
                 "work for another role than {role}"
             ))),
@@ -101,7 +108,7 @@ impl Admission {
         distinct(texts, |index, text| {
             let tokens = self.tokenize(text, true);
             self.check(index, tokens.len(), self.window)?;
-            Ok(sequence(tokens))
+            Ok(sequence(tokens, false))
         })
     }
 
@@ -137,11 +144,14 @@ impl Admission {
         }
         self.check(0, head.len() + 2, self.window)?;
         distinct(documents, |_, document| {
-            let mut tokens = head.clone();
+            let mut body = self.tokenize(document, false);
             let room = self.window - head.len() - 1;
-            tokens.extend(self.tokenize(document, false).into_iter().take(room));
+            let cut = body.len() > room;
+            body.truncate(room);
+            let mut tokens = head.clone();
+            tokens.append(&mut body);
             tokens.push(end);
-            Ok(sequence(tokens))
+            Ok(sequence(tokens, cut))
         })
     }
 
@@ -158,25 +168,27 @@ impl Admission {
         let room = self.window - prefix.len() - after.len();
         distinct(documents, |_, document| {
             let mut tokens = self.tokenize(document, false);
+            let cut = tokens.len() > room;
             tokens.truncate(room);
             tokens.extend_from_slice(&after);
-            let payload = Payload::Suffix {
-                prefix: Arc::clone(&prefix),
-                tokens,
-            };
-            let count = match &payload {
-                Payload::Suffix { tokens, .. } => tokens.len(),
-                _ => 0,
-            };
             Ok(AdmittedUnit {
-                tokens: count,
+                tokens: tokens.len(),
                 grouped: true,
-                payload,
+                payload: Payload::Suffix {
+                    prefix: Arc::clone(&prefix),
+                    tokens,
+                    cut,
+                },
             })
         })
     }
 
-    fn generate(&self, prompt: &str, sampling: Sampling) -> Result<Admitted, InferError> {
+    fn generate(
+        &self,
+        prompt: &str,
+        sampling: Sampling,
+        stream: bool,
+    ) -> Result<Admitted, InferError> {
         let tokens = self.tokenize_template(prompt, true);
         let wanted = tokens.len() + sampling.max_tokens as usize;
         self.check(0, wanted, self.window)?;
@@ -188,7 +200,11 @@ impl Admission {
         let unit = AdmittedUnit {
             tokens: wanted,
             grouped: true,
-            payload: Payload::Prompt { tokens, sampling },
+            payload: Payload::Prompt {
+                tokens,
+                sampling,
+                stream,
+            },
         };
         Ok(Admitted::Units {
             units: vec![unit],
@@ -243,11 +259,11 @@ impl Admission {
     }
 }
 
-fn sequence(tokens: Vec<LlamaToken>) -> AdmittedUnit {
+fn sequence(tokens: Vec<LlamaToken>, cut: bool) -> AdmittedUnit {
     AdmittedUnit {
         tokens: tokens.len(),
         grouped: false,
-        payload: Payload::Sequence(tokens),
+        payload: Payload::Sequence { tokens, cut },
     }
 }
 

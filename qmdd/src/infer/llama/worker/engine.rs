@@ -12,7 +12,9 @@ use llama_cpp_2::{
 };
 
 use super::{
+    super::memory::{GENERATE_BATCH, MAX_WINDOW},
     admit::{Admission, PairForm, Payload},
+    device,
     generate::Generator,
     pooled::{Head, Pooled},
     prefix::{PrefixReranker, Verdict},
@@ -25,10 +27,6 @@ use crate::{
         llama::wire::LoadSpec,
     },
 };
-
-/// Longest input we make room for, whatever the model was trained on: pooled inputs must fit one
-/// physical batch, whose compute buffers grow with it.
-const MAX_WINDOW: u32 = 2048;
 
 /// A bulk batch keeps a MiniLM-class model busy for about 50 ms on two cores, which is what an
 /// interactive call may have to wait.
@@ -87,13 +85,15 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
     let backend: &'static LlamaBackend = Box::leak(Box::new(
         LlamaBackend::init().map_err(|error| InferError::Internal(error.to_string()))?,
     ));
-    let params = LlamaModelParams::default().with_n_gpu_layers(u32::MAX >> 1);
+    let window = spec.shape.context_tokens.clamp(1, MAX_WINDOW);
+    let params = LlamaModelParams::default()
+        .with_n_gpu_layers(device::layers_that_fit(spec))
+        .with_use_mlock(spec.lock_memory);
     let model = LlamaModel::load_from_file(backend, &spec.path, &params)
         .map_err(|error| corrupt(format!("llama.cpp cannot load the file ({error})")))?;
     let model: &'static LlamaModel = Box::leak(Box::new(model));
 
     let facts = Facts::of(model);
-    let window = model.n_ctx_train().clamp(1, MAX_WINDOW);
     let context = |params: LlamaContextParams| {
         model
             .new_context(backend, params)
@@ -117,7 +117,7 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
         }
         Role::Rerank => Engine::Prefix(prefix_reranker(model, &facts, window, spec, context)?),
         Role::Generate => {
-            let params = params_for(window, window.min(512), spec.threads);
+            let params = params_for(window, window.min(GENERATE_BATCH), spec.threads);
             Engine::Generate(Generator::new(model, context(params)?))
         }
     };

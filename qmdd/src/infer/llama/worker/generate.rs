@@ -45,10 +45,15 @@ impl Generator {
 
     /// Continues one prompt.
     pub(super) fn run(&mut self, unit: &Unit<Payload>) -> Result<(), InferError> {
-        let Payload::Prompt { tokens, sampling } = &unit.payload else {
+        let Payload::Prompt {
+            tokens,
+            sampling,
+            stream,
+        } = &unit.payload
+        else {
             return Err(InferError::Internal("not a prompt".into()));
         };
-        let result = self.generate(tokens, sampling, &unit.job);
+        let result = self.generate(tokens, sampling, *stream, &unit.job);
         if result.is_err() {
             self.ctx.clear_kv_cache();
             self.held.clear();
@@ -65,6 +70,7 @@ impl Generator {
         &mut self,
         prompt: &[LlamaToken],
         sampling: &Sampling,
+        stream: bool,
         job: &Job,
     ) -> Result<Option<Generation>, InferError> {
         let mut sampler = self.sampler(sampling)?;
@@ -78,14 +84,17 @@ impl Generator {
             }
             self.push(piece)?;
         }
-        let mut bytes = Vec::new();
+        let mut text = Text::default();
         let mut generated = 0;
         let finish = loop {
             let token = sampler.sample(&self.ctx, self.batch.n_tokens() - 1);
             if vocab.is_eog(token) {
                 break Finish::Stop;
             }
-            bytes.extend(vocab.token_to_piece(token, false, None));
+            let piece = text.push(&vocab.token_to_piece(token, false, None));
+            if stream && !piece.is_empty() {
+                job.piece(piece.to_owned());
+            }
             generated += 1;
             if generated >= sampling.max_tokens {
                 break Finish::Length;
@@ -101,9 +110,12 @@ impl Generator {
             }
             self.push(&[token])?;
         };
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let rest = text.finish();
+        if stream && !rest.is_empty() {
+            job.piece(rest.to_owned());
+        }
         Ok(Some(Generation {
-            text,
+            text: text.whole,
             tokens: generated,
             finish,
         }))
@@ -161,5 +173,71 @@ impl Generator {
             ]);
         }
         Ok(LlamaSampler::chain_simple(chain))
+    }
+}
+
+/// Text out of tokens, whose bytes may end in the middle of a character.
+#[derive(Default)]
+struct Text {
+    whole: String,
+    /// The beginning of a character.
+    open: Vec<u8>,
+}
+
+impl Text {
+    /// Appends bytes; returns the text that they made whole.
+    fn push(&mut self, bytes: &[u8]) -> &str {
+        let before = self.whole.len();
+        self.open.extend_from_slice(bytes);
+        loop {
+            match std::str::from_utf8(&self.open) {
+                Ok(text) => {
+                    self.whole.push_str(text);
+                    self.open.clear();
+                    break;
+                }
+                Err(error) => {
+                    let (good, bad) = self.open.split_at(error.valid_up_to());
+                    self.whole.push_str(&String::from_utf8_lossy(good));
+                    let Some(length) = error.error_len() else {
+                        self.open = bad.to_vec();
+                        break;
+                    };
+                    self.whole.push(char::REPLACEMENT_CHARACTER);
+                    self.open = bad[length..].to_vec();
+                }
+            }
+        }
+        &self.whole[before..]
+    }
+
+    /// Ends the text: a character that never became whole is replaced.
+    fn finish(&mut self) -> &str {
+        let before = self.whole.len();
+        self.whole.push_str(&String::from_utf8_lossy(&self.open));
+        self.open.clear();
+        &self.whole[before..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn pieces_are_whole_characters_and_add_up(tokens: Vec<Vec<u8>>) {
+            let mut text = Text::default();
+            let mut heard = String::new();
+            for token in &tokens {
+                heard.push_str(text.push(token));
+            }
+            heard.push_str(text.finish());
+            prop_assert_eq!(&heard, &text.whole);
+            let bytes = tokens.concat();
+            prop_assert_eq!(heard, String::from_utf8_lossy(&bytes));
+        }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     domain::Role,
     infer::{
-        backend::{Embedding, Generation, InferError},
+        backend::{Embedding, Generation, InferError, Scored},
         llama::wire::{FromWorker, Output},
     },
 };
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) enum UnitOutput {
     Embedding(Embedding),
-    Score(f32),
+    Score(Scored),
     Generation(Generation),
 }
 
@@ -96,6 +96,12 @@ impl Job {
             .get_or_insert_with(|| self.arrived.elapsed());
     }
 
+    /// Sends more of the call's text.
+    pub(super) fn piece(&self, text: String) {
+        // A closed channel means that the daemon has gone, and this process with it.
+        let _ = self.replies.send(FromWorker::Piece { id: self.id, text });
+    }
+
     /// Takes a unit's result; the last one sends the reply.
     pub(super) fn complete(&self, unit: usize, output: UnitOutput) {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +155,7 @@ fn gather(progress: &Progress) -> Result<Output, InferError> {
             .map(Output::Embeddings),
         Some(Some(UnitOutput::Score(_))) => outputs()
             .map(|output| match output {
-                UnitOutput::Score(score) => Ok(score),
+                UnitOutput::Score(scored) => Ok(scored),
                 _ => Err(mixed()),
             })
             .collect::<Result<_, _>>()

@@ -5,11 +5,13 @@
 //! model thread owns the context, the writer sends replies.
 
 mod admit;
+mod device;
 mod engine;
 mod generate;
 mod job;
 mod pooled;
 mod prefix;
+mod probe;
 mod queue;
 
 use std::{
@@ -31,7 +33,11 @@ use self::{
     job::Job,
     queue::{Queue, Unit},
 };
-use super::wire::{self, FromWorker, Submission, ToWorker};
+use super::wire::{self, FromWorker, LoadSpec, Submission, ToWorker};
+use crate::{
+    domain::Role,
+    infer::backend::{InferError, ModelInfo},
+};
 
 /// Runs the worker until the daemon closes the connection.
 ///
@@ -47,11 +53,12 @@ pub fn run() -> io::Result<()> {
         ));
     };
     let mut outgoing = socket.try_clone()?;
-    let (mut engine, admission, info) = match engine::load(&spec) {
+    let (mut engine, admission, info) = match load(&spec) {
         Ok(loaded) => loaded,
         Err(error) => return wire::write(&mut outgoing, &FromWorker::LoadFailed(error)),
     };
-    wire::write(&mut outgoing, &FromWorker::Ready(info))?;
+    let device = device::describe(spec.threads);
+    wire::write(&mut outgoing, &FromWorker::Ready { info, device })?;
 
     let queue = Arc::new(Queue::new(spec.role));
     let (replies, to_send) = channel();
@@ -75,6 +82,15 @@ pub fn run() -> io::Result<()> {
     // The model thread may be inside llama.cpp: an orderly exit would tear globals down under it.
     process::kill_process(process::getpid(), process::Signal::KILL)?;
     Ok(())
+}
+
+/// Loads the model, and looks whether it does what its role is for.
+fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), InferError> {
+    let (mut engine, admission, info) = engine::load(spec)?;
+    if spec.role == Role::Rerank && spec.probe {
+        probe::reranker(spec, &mut engine, &admission)?;
+    }
+    Ok((engine, admission, info))
 }
 
 /// The writer thread. A write fails only when the daemon has gone, and the reader sees that too.

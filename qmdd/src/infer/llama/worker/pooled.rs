@@ -3,7 +3,7 @@
 use llama_cpp_2::{context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
 use super::{admit::Payload, job::UnitOutput, queue::Unit};
-use crate::infer::backend::{Embedding, InferError};
+use crate::infer::backend::{Embedding, InferError, Scored};
 
 /// What is read of a pooled sequence.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl Pooled {
     pub(super) fn run(&mut self, units: Vec<Unit<Payload>>) -> Result<(), InferError> {
         self.batch.clear();
         for (sequence, unit) in units.iter().enumerate() {
-            let Payload::Sequence(tokens) = &unit.payload else {
+            let Payload::Sequence { tokens, .. } = &unit.payload else {
                 return Err(InferError::Internal("not a sequence".into()));
             };
             add(&mut self.batch, tokens, 0, sequence as i32, Outputs::All)?;
@@ -64,7 +64,10 @@ impl Pooled {
                     values: normalise(pooled)?,
                     tokens: unit.tokens as u32,
                 }),
-                Head::Rank => UnitOutput::Score(sigmoid(first(pooled)?)),
+                Head::Rank => UnitOutput::Score(Scored {
+                    score: sigmoid(first(pooled)?),
+                    cut: matches!(unit.payload, Payload::Sequence { cut: true, .. }),
+                }),
             };
             unit.job.complete(unit.index, output);
         }

@@ -11,7 +11,7 @@ use super::{
     pooled::{Outputs, add, decode, first, sigmoid},
     queue::Unit,
 };
-use crate::infer::backend::InferError;
+use crate::infer::backend::{InferError, Scored};
 
 /// The sequence that holds the prefix; candidates take 1 and up.
 const PREFIX: i32 = 0;
@@ -131,7 +131,9 @@ impl PrefixReranker {
                     sigmoid(of(yes)? - of(no)?)
                 }
             };
-            unit.job.complete(unit.index, UnitOutput::Score(score));
+            let cut = matches!(unit.payload, Payload::Suffix { cut: true, .. });
+            unit.job
+                .complete(unit.index, UnitOutput::Score(Scored { score, cut }));
         }
         Ok(())
     }

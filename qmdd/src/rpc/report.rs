@@ -1,0 +1,131 @@
+//! What `status` shows: the daemon, an index, the models.
+
+use std::path::Path;
+
+use qmd_proto::{
+    PROTOCOL_VERSION,
+    v1::{self, CacheStatus, DaemonStatus, IndexStatus, ModelStatus},
+};
+use tonic::Status;
+
+use super::{App, Index, status::status};
+use crate::{
+    domain::{Failure, Reason, Role},
+    infer::{
+        backend::{CacheReport, ModelReport, ModelState},
+        prompts,
+    },
+    text::chunk,
+};
+
+pub(super) fn daemon(app: &App) -> DaemonStatus {
+    let display = |path: &Path| path.to_string_lossy().into_owned();
+    let settings = &app.settings;
+    DaemonStatus {
+        version: env!("CARGO_PKG_VERSION").into(),
+        protocol: PROTOCOL_VERSION,
+        pid: std::process::id(),
+        uptime_s: app.started.elapsed().as_secs(),
+        socket: display(&app.socket),
+        config_home: display(&settings.dirs.config),
+        data_home: display(&settings.dirs.data),
+        log_file: display(&settings.dirs.log_file()),
+        rss_bytes: resident_bytes(std::process::id()),
+        backend: app.backend.name().into(),
+    }
+}
+
+pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Status> {
+    let config = index.config().map_err(|error| status(&error))?;
+    let fingerprint = app.backend.info(Role::Embed).ok();
+    let fingerprint = fingerprint.map(|model| prompts::fingerprint(&model, chunk::VERSION));
+    let counts = index.store.counts(fingerprint.as_deref()).await;
+    let counts = counts.map_err(|error| status(&error))?;
+    Ok(IndexStatus {
+        name: index.name.clone(),
+        config_file: index.config_file.to_string_lossy().into_owned(),
+        database: index.database.to_string_lossy().into_owned(),
+        database_bytes: counts.database_bytes,
+        documents: counts.documents,
+        chunks: counts.chunks,
+        vectors: counts.vectors,
+        pending_embedding: counts.pending,
+        stale_vectors: counts.stale_vectors,
+        skipped_files: counts.skipped,
+        collections: config.collections.len() as u32,
+    })
+}
+
+pub(super) fn model(report: ModelReport) -> ModelStatus {
+    let path = report.path.unwrap_or_default();
+    let mut proto = ModelStatus {
+        file_bytes: std::fs::metadata(&path).map_or(0, |file| file.len()),
+        path: path.to_string_lossy().into_owned(),
+        role: role_to_proto(report.role).into(),
+        name: report.name,
+        worker_pid: report.worker_pid,
+        worker_rss_bytes: match report.worker_pid {
+            0 => 0,
+            pid => resident_bytes(pid),
+        },
+        queue_depth: report.queue_depth,
+        restarts: report.restarts,
+        worst_wait_us: report.worst_wait.as_micros() as u64,
+        device: report.device,
+        planned_bytes: report.planned_bytes,
+        ..ModelStatus::default()
+    };
+    let state = match report.state {
+        ModelState::NotConfigured => v1::ModelState::NotConfigured,
+        ModelState::Unloaded => v1::ModelState::Unloaded,
+        ModelState::Loading => v1::ModelState::Loading,
+        ModelState::Ready(model) => {
+            proto.fingerprint = model.sha256;
+            proto.context_tokens = model.context_tokens;
+            proto.dimensions = model.dimensions;
+            v1::ModelState::Ready
+        }
+        ModelState::Failed(error) => {
+            proto.reason = error.reason().to_string();
+            proto.message = error.to_string();
+            proto.hint = error.hint().unwrap_or_default();
+            match error.reason() {
+                Reason::ModelMissing => v1::ModelState::Missing,
+                _ => v1::ModelState::Failed,
+            }
+        }
+    };
+    proto.state = state.into();
+    proto
+}
+
+/// The cache's line in `status`.
+pub(super) fn cache(report: CacheReport) -> CacheStatus {
+    CacheStatus {
+        entries: report.entries,
+        bytes: report.bytes,
+        capacity_bytes: report.capacity,
+        hits: report.hits,
+        misses: report.misses,
+    }
+}
+
+pub(super) fn role_to_proto(role: Role) -> v1::ModelRole {
+    match role {
+        Role::Embed => v1::ModelRole::Embed,
+        Role::Rerank => v1::ModelRole::Rerank,
+        Role::Generate => v1::ModelRole::Generate,
+    }
+}
+
+/// A process's resident memory, 0 where the system does not tell it this way.
+pub(super) fn resident_bytes(pid: u32) -> u64 {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/statm")) else {
+        return 0;
+    };
+    let pages = text
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
+}
