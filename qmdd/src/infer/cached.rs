@@ -2,9 +2,10 @@
 //! gave them. What fails, or is cut off by its deadline, is never kept.
 
 use std::{
+    io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -13,6 +14,7 @@ use std::{
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use self::memo::Memo;
 use super::backend::{
@@ -44,7 +46,8 @@ pub struct Cached {
 }
 
 struct Store {
-    memo: Mutex<Memo>,
+    memo: OnceLock<Mutex<Memo>>,
+    capacity: u64,
     file: PathBuf,
     /// Whether a write to the file is due.
     dirty: AtomicBool,
@@ -54,28 +57,34 @@ struct Store {
 
 impl Cached {
     /// Remembers up to `capacity` bytes, across restarts in `file`. A file that cannot be read is
-    /// begun anew.
+    /// begun anew. To be called inside a tokio runtime.
     pub fn new(inner: Arc<dyn Backend>, file: PathBuf, capacity: u64) -> Self {
-        let memo = Memo::read(&file, capacity).unwrap_or_else(|error| {
-            tracing::warn!(file = %file.display(), %error, "the inference cache is begun anew");
-            Memo::new(capacity)
+        let store = Arc::new(Store {
+            memo: OnceLock::new(),
+            capacity,
+            file,
+            dirty: AtomicBool::new(false),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         });
-        Self {
-            inner,
-            store: Arc::new(Store {
-                memo: Mutex::new(memo),
-                file,
-                dirty: AtomicBool::new(false),
-                hits: AtomicU64::new(0),
-                misses: AtomicU64::new(0),
-            }),
-        }
+        // Read beside the start; who comes before it is read waits for it.
+        let reading = Arc::clone(&store);
+        spawn_blocking(move || drop(reading.memo()));
+        Self { inner, store }
     }
 }
 
 impl Store {
     fn memo(&self) -> MutexGuard<'_, Memo> {
-        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+        let memo = self.memo.get_or_init(|| {
+            let read = Memo::read(&self.file, self.capacity);
+            Mutex::new(read.unwrap_or_else(|error| {
+                let file = self.file.display();
+                tracing::warn!(%file, %error, "the inference cache is begun anew");
+                Memo::new(self.capacity)
+            }))
+        });
+        memo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, key: &Key) -> Option<Value> {
@@ -100,19 +109,26 @@ impl Store {
             let store = Arc::clone(self);
             tokio::spawn(async move {
                 tokio::time::sleep(SAVE_AFTER).await;
-                store.save();
+                store.save().await;
             });
         }
     }
 
     /// Writes the file, if there is something new.
-    fn save(&self) {
+    async fn save(self: &Arc<Self>) {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return;
         }
-        let written = self.memo().write(&self.file);
-        if let Err(error) = written {
-            tracing::warn!(file = %self.file.display(), %error, "the inference cache was not written");
+        let store = Arc::clone(self);
+        let write = move || {
+            // Encoded first, so that nobody waits for the disk.
+            let encoded = store.memo().encode();
+            encoded.and_then(|bytes| memo::write(&store.file, &bytes))
+        };
+        let written = spawn_blocking(write).await.map_err(io::Error::other);
+        if let Err(error) = written.flatten() {
+            let file = self.file.display();
+            tracing::warn!(%file, %error, "the inference cache was not written");
         }
     }
 }
@@ -260,7 +276,7 @@ impl Backend for Cached {
 
     async fn shutdown(&self) {
         self.inner.shutdown().await;
-        self.store.save();
+        self.store.save().await;
     }
 }
 

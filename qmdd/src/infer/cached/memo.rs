@@ -67,7 +67,7 @@ impl Memo {
         }
     }
 
-    /// Reads a file that [`Self::write`] wrote. None is an empty cache.
+    /// Reads a file that holds what [`Self::encode`] gave. None is an empty cache.
     pub(super) fn read(file: &Path, capacity: u64) -> io::Result<Self> {
         let mut memo = Self::new(capacity);
         let bytes = match fs::read(file) {
@@ -86,21 +86,25 @@ impl Memo {
         Ok(memo)
     }
 
-    /// Writes everything, the oldest first, and replaces the file whole.
-    pub(super) fn write(&self, file: &Path) -> io::Result<()> {
+    /// Everything, the oldest first, as a file holds it.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
         let entries: Vec<(&Key, &Value)> = self.entries.iter().rev().collect();
-        let bytes = postcard::to_extend(&entries, MAGIC.to_vec()).map_err(io::Error::other)?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        // Readable by this user alone, as all temporary files are.
-        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-        draft.write_all(&bytes)?;
-        draft.persist(file)?;
-        Ok(())
+        postcard::to_extend(&entries, MAGIC.to_vec()).map_err(io::Error::other)
     }
+}
+
+/// Replaces the file whole.
+pub(super) fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    // Readable by this user alone, as all temporary files are.
+    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.persist(file)?;
+    Ok(())
 }
 
 fn size(value: &Value) -> u64 {
