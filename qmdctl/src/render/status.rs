@@ -21,28 +21,28 @@ pub(crate) fn status(reply: &StatusReply) -> String {
         let models = model_states(&reply.models);
         parts.push(format!("{BOLD}Models{BOLD:#}\n{models}"));
     }
-    parts.extend(reply.daemon.as_ref().map(daemon_status));
-    if let Some(cache) = &reply.cache
-        && let Some(daemon) = parts.last_mut()
-    {
-        let _ = writeln!(daemon, "  {:<14}{}", "cache", self::cache(cache));
-    }
+    parts.extend(reply.daemon.as_ref().map(|daemon| {
+        let cache = reply.cache.as_ref().map(cache).unwrap_or_default();
+        daemon_status(daemon) + &cache
+    }));
     parts.join("\n")
 }
 
 /// What is remembered of inference.
 fn cache(cache: &CacheStatus) -> String {
-    if cache.capacity_bytes == 0 {
-        return "off".to_owned();
-    }
-    format!(
-        "{} in {} of {}, {} of {} asked for were there",
-        count(cache.entries, "result"),
-        size(cache.bytes),
-        size(cache.capacity_bytes),
-        cache.hits,
-        cache.hits + cache.misses,
-    )
+    let state = if cache.capacity_bytes == 0 {
+        "off".to_owned()
+    } else {
+        format!(
+            "{} in {} of {}, {} of {} asked for were there",
+            count(cache.entries, "result"),
+            size(cache.bytes),
+            size(cache.capacity_bytes),
+            cache.hits,
+            cache.hits + cache.misses,
+        )
+    };
+    format!("  {:<14}{state}\n", "cache")
 }
 
 /// The roles with their models and states, for people.
