@@ -13,7 +13,7 @@ use crate::{
 
 /// Longest input we make room for, whatever the model was trained on: pooled inputs must fit one
 /// physical batch, whose compute buffers grow with it.
-pub(super) const MAX_WINDOW: u32 = 2048;
+const MAX_WINDOW: u32 = 2048;
 
 /// Tokens of a generator's physical batch: its prompts are read in pieces.
 pub(super) const GENERATE_BATCH: u32 = 512;
@@ -22,6 +22,11 @@ pub(super) const GENERATE_BATCH: u32 = 512;
 const RESERVE: u64 = 256 << 20;
 
 const MIB: u64 = 1 << 20;
+
+/// Tokens of the longest input that a model gets room for.
+pub(super) fn window(shape: &ModelShape) -> u32 {
+    shape.context_tokens.clamp(1, MAX_WINDOW)
+}
 
 /// The memory of one loaded model, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,7 @@ impl Plan {
     /// tensors that live at once in llama.cpp's graphs: a layer's activations and its attention
     /// scores for one physical batch and, where words are predicted, the logits of its outputs.
     pub(super) fn of(shape: &ModelShape, role: Role) -> Self {
-        let window = u64::from(shape.context_tokens.clamp(1, MAX_WINDOW));
+        let window = u64::from(window(shape));
         let (cells, batch) = match role {
             Role::Embed => (window, window),
             // The prefix, and a batch of candidates behind it.

@@ -12,7 +12,7 @@ use llama_cpp_2::{
 };
 
 use super::{
-    super::memory::{GENERATE_BATCH, MAX_WINDOW},
+    super::memory::{GENERATE_BATCH, window},
     admit::{Admission, PairForm, Payload},
     device,
     generate::Generator,
@@ -85,7 +85,7 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
     let backend: &'static LlamaBackend = Box::leak(Box::new(
         LlamaBackend::init().map_err(|error| InferError::Internal(error.to_string()))?,
     ));
-    let window = spec.shape.context_tokens.clamp(1, MAX_WINDOW);
+    let window = window(&spec.shape);
     let params = LlamaModelParams::default()
         .with_n_gpu_layers(device::layers_that_fit(spec))
         .with_use_mlock(spec.lock_memory);
@@ -104,7 +104,7 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
             let ctx = context(params_for(window, window, spec.threads).with_embeddings(true))?;
             Engine::Pooled(Pooled::new(ctx, Head::Vector, window as usize, SEQUENCES))
         }
-        Role::Rerank if facts.encoder => {
+        Role::Rerank if spec.shape.encoder => {
             let params = params_for(window, window, spec.threads)
                 .with_embeddings(true)
                 .with_pooling_type(LlamaPoolingType::Rank);
@@ -133,7 +133,7 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
         sha256: spec.sha256.clone(),
         chat: facts.chat,
     };
-    let pair_form = if facts.encoder {
+    let pair_form = if spec.shape.encoder {
         PairForm::Encoder
     } else {
         PairForm::Decoder {
@@ -202,8 +202,6 @@ fn prefix_reranker(
 struct Facts {
     architecture: String,
     name: Option<String>,
-    /// An encoder reads a pair in one go; a decoder is asked through a template.
-    encoder: bool,
     rank_head: bool,
     chat: ChatMarkup,
 }
@@ -220,7 +218,6 @@ impl Facts {
         Self {
             name: model.meta_val_str("general.name").ok(),
             chat: ChatMarkup::of_template(&template),
-            encoder: architecture.contains("bert"),
             // LLAMA_POOLING_TYPE_RANK
             rank_head: pooling.is_ok_and(|pooling| pooling == "4"),
             architecture,
