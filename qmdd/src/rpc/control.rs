@@ -42,9 +42,9 @@ impl ControlService for Control {
 
     async fn list_models(
         &self,
-        request: Request<ListModelsRequest>,
+        _: Request<ListModelsRequest>,
     ) -> Result<Response<ListModelsReply>, Status> {
-        models::list(&self.0, request.into_inner()).map(Response::new)
+        models::list(&self.0).map(Response::new)
     }
 
     async fn import_model(

@@ -4,20 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use qmd_proto::v1::{
     self, DetokenizeReply, DetokenizeRequest, EmbedKind, EmbedReply, EmbedRequest, ExpandReply,
-    ExpandRequest, GenerateEvent, GenerateRequest, ModelRole, Priority, RerankReply, RerankRequest,
-    TokenIds, TokenizeReply, TokenizeRequest, inference_service_server::InferenceService,
+    ExpandRequest, GenerateEvent, GenerateRequest, Priority, RerankReply, RerankRequest, TokenIds,
+    TokenizeReply, TokenizeRequest, inference_service_server::InferenceService,
 };
 use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    App, generate,
+    App, generate, role,
     status::{self, status},
-    stream::{Events, stream},
+    stream::{Events, events, stream},
 };
 use crate::{
-    domain::{Reason, Role},
+    domain::Role,
     infer::{
         backend::{Call, Lane},
         expand::{self, ExpansionKind},
@@ -50,9 +50,8 @@ impl InferenceService for Inference {
     ) -> Result<Response<Self::EmbedStreamStream>, Status> {
         let mut batches = request.into_inner();
         let app = Arc::clone(&self.0);
-        Ok(stream(move |replies, cancel| async move {
-            // The last reply is the job's result: each goes out when the next one is there.
-            let mut last: Option<EmbedReply> = None;
+        Ok(events(move |replies, cancel| async move {
+            let mut answered = false;
             while let Some(batch) = batches.next().await {
                 let batch = batch?;
                 let call = Call {
@@ -60,12 +59,14 @@ impl InferenceService for Inference {
                     deadline: None,
                     cancel: cancel.clone(),
                 };
-                let reply = embed(&app, batch, call).await?;
-                if let Some(reply) = last.replace(reply) {
-                    replies.deliver(reply).await;
-                }
+                replies.deliver(embed(&app, batch, call).await?).await;
+                answered = true;
             }
-            last.ok_or_else(|| status::invalid("the stream has no request"))
+            if answered {
+                Ok(())
+            } else {
+                Err(status::invalid("the stream has no request"))
+            }
         }))
     }
 
@@ -150,7 +151,7 @@ impl InferenceService for Inference {
         request: Request<TokenizeRequest>,
     ) -> Result<Response<TokenizeReply>, Status> {
         let request = request.into_inner();
-        let role = role(request.role());
+        let role = role::from_proto(request.role()).unwrap_or(Role::Embed);
         let (call, _guard) = call(Priority::Unspecified);
         let items = self
             .0
@@ -167,7 +168,7 @@ impl InferenceService for Inference {
         request: Request<DetokenizeRequest>,
     ) -> Result<Response<DetokenizeReply>, Status> {
         let request = request.into_inner();
-        let role = role(request.role());
+        let role = role::from_proto(request.role()).unwrap_or(Role::Embed);
         let (call, _guard) = call(Priority::Unspecified);
         let items = request.items.into_iter().map(|item| item.ids).collect();
         let texts = self.0.backend.detokenize(role, items, call).await;
@@ -224,35 +225,4 @@ fn lane(priority: Priority) -> Lane {
         Priority::Bulk => Lane::Bulk,
         Priority::Interactive | Priority::Unspecified => Lane::Interactive,
     }
-}
-
-fn role(role: ModelRole) -> Role {
-    named_role(role).unwrap_or(Role::Embed)
-}
-
-/// The role, unless it is left open.
-pub(super) fn named_role(role: ModelRole) -> Option<Role> {
-    match role {
-        ModelRole::Unspecified => None,
-        ModelRole::Embed => Some(Role::Embed),
-        ModelRole::Rerank => Some(Role::Rerank),
-        ModelRole::Generate => Some(Role::Generate),
-    }
-}
-
-/// The roles a request names; all of them when it names none.
-///
-/// # Errors
-/// On a number that is no role.
-pub(super) fn roles(numbers: &[i32]) -> Result<Vec<Role>, Status> {
-    if numbers.is_empty() {
-        return Ok(Role::ALL.to_vec());
-    }
-    let role = |number: &i32| {
-        ModelRole::try_from(*number)
-            .ok()
-            .and_then(named_role)
-            .ok_or_else(|| status::of(Reason::InvalidArgument, format!("no role {number}"), None))
-    };
-    numbers.iter().map(role).collect()
 }

@@ -12,6 +12,7 @@ mod indexes;
 mod inference;
 mod models;
 mod report;
+mod role;
 mod roles;
 mod search;
 mod status;

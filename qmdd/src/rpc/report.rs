@@ -8,7 +8,7 @@ use qmd_proto::{
 };
 use tonic::Status;
 
-use super::{App, Index, status::status};
+use super::{App, Index, role, status::status};
 use crate::{
     domain::{Failure, Reason, Role},
     infer::{
@@ -61,7 +61,7 @@ pub(super) fn model(report: ModelReport) -> ModelStatus {
     let mut proto = ModelStatus {
         file_bytes: std::fs::metadata(&path).map_or(0, |file| file.len()),
         path: path.to_string_lossy().into_owned(),
-        role: role_to_proto(report.role).into(),
+        role: role::to_proto(report.role).into(),
         name: report.name,
         worker_pid: report.worker_pid,
         worker_rss_bytes: match report.worker_pid {
@@ -110,16 +110,8 @@ pub(super) fn cache(report: CacheReport) -> CacheStatus {
     }
 }
 
-pub(super) fn role_to_proto(role: Role) -> v1::ModelRole {
-    match role {
-        Role::Embed => v1::ModelRole::Embed,
-        Role::Rerank => v1::ModelRole::Rerank,
-        Role::Generate => v1::ModelRole::Generate,
-    }
-}
-
 /// A process's resident memory, 0 where the system does not tell it this way.
-pub(super) fn resident_bytes(pid: u32) -> u64 {
+fn resident_bytes(pid: u32) -> u64 {
     let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/statm")) else {
         return 0;
     };

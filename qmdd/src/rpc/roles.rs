@@ -2,17 +2,14 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::sync::Mutex;
 
 use super::{App, DEFAULT_INDEX};
 use crate::{
     config::{ConfigError, IndexConfig, ModelChoices, Settings},
     domain::{Failure, Reason, Role},
     infer::backend::{Assignment, InferError, ModelShape, ModelSource},
-    models::{
-        Installed, ModelError, ModelSpec, ModelStore, Profile,
-        gguf::{self, GgufInfo},
-    },
+    models::{Installed, ModelError, ModelSpec, ModelStore, Profile, blocking, gguf::GgufInfo},
 };
 
 /// The models of the daemon. All indexes share them; the default index's configuration names them.
@@ -131,14 +128,7 @@ impl Roles {
     async fn find(&self, name: &str) -> Result<(Installed, GgufInfo), ModelError> {
         let spec = ModelSpec::parse(name, self.home.as_deref())?;
         let store = self.store.clone();
-        let find = move || {
-            let installed = store.check(&spec, &(Arc::new(|_| ()) as _))?;
-            let info = gguf::inspect(&installed.path)?;
-            Ok((installed, info))
-        };
-        spawn_blocking(find)
-            .await
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        blocking(move || store.describe(&spec, &(Arc::new(|_| ()) as _))).await
     }
 }
 

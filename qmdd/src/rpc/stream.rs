@@ -41,15 +41,33 @@ where
     J: FnOnce(Progress<T>, CancellationToken) -> F,
     F: Future<Output = Result<T, Status>> + Send + 'static,
 {
+    events(|progress: Progress<T>, cancel| {
+        let summary = Progress(progress.0.clone());
+        let work = job(progress, cancel);
+        async move {
+            summary.deliver(work.await?).await;
+            Ok(())
+        }
+    })
+}
+
+/// As [`stream`], for a job whose events are all of a kind.
+pub(super) fn events<T, J, F>(job: J) -> Response<Events<T>>
+where
+    T: Send + 'static,
+    J: FnOnce(Progress<T>, CancellationToken) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
     let (sender, receiver) = mpsc::channel(BUFFER);
     let cancel = CancellationToken::new();
     let work = job(Progress(sender.clone()), cancel.clone());
     tokio::spawn(async move {
         let listener = Progress(sender.clone());
         let end = async {
-            let result = work.await;
-            // The summary waits for room.
-            let _ = sender.send(result).await;
+            if let Err(error) = work.await {
+                // The error waits for room.
+                let _ = sender.send(Err(error)).await;
+            }
         };
         tokio::pin!(end);
         tokio::select! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use qmd_proto::v1::ModelStatus;
 use tonic::Status;
 
-use super::{App, inference::roles, report, status::status};
+use super::{App, report, role, status::status};
 use crate::{
     domain::Role,
     infer::backend::{Call, InferError},
@@ -16,14 +16,11 @@ use crate::{
 /// # Errors
 /// What keeps the first of them from loading; roles without a model only where they were named.
 pub(super) async fn load(app: &Arc<App>, named: &[i32]) -> Result<Vec<ModelStatus>, Status> {
-    let wanted = roles(named)?;
+    let wanted = role::all_of(named)?;
     app.roles.assign(app).await;
     for role in &wanted {
-        match app.backend.ready(*role, Call::interactive()).await {
-            Ok(_) => {}
-            Err(InferError::NotConfigured { .. }) if named.is_empty() => {}
-            Err(error) => return Err(status(&error)),
-        }
+        let ready = app.backend.ready(*role, Call::interactive()).await;
+        done(ready.map(drop), named)?;
     }
     Ok(reports(app, &wanted))
 }
@@ -33,15 +30,19 @@ pub(super) async fn load(app: &Arc<App>, named: &[i32]) -> Result<Vec<ModelStatu
 /// # Errors
 /// When a model is still loading, or a named role has none.
 pub(super) async fn unload(app: &App, named: &[i32]) -> Result<Vec<ModelStatus>, Status> {
-    let wanted = roles(named)?;
+    let wanted = role::all_of(named)?;
     for role in &wanted {
-        match app.backend.unload(*role).await {
-            Ok(()) => {}
-            Err(InferError::NotConfigured { .. }) if named.is_empty() => {}
-            Err(error) => return Err(status(&error)),
-        }
+        done(app.backend.unload(*role).await, named)?;
     }
     Ok(reports(app, &wanted))
+}
+
+/// Where all roles are meant, one without a model is passed over.
+fn done(result: Result<(), InferError>, named: &[i32]) -> Result<(), Status> {
+    match result {
+        Err(InferError::NotConfigured { .. }) if named.is_empty() => Ok(()),
+        result => result.map_err(|error| status(&error)),
+    }
 }
 
 fn reports(app: &App, wanted: &[Role]) -> Vec<ModelStatus> {

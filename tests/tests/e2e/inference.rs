@@ -252,6 +252,18 @@ async fn a_stream_of_batches_gives_what_single_calls_give() -> Result<()> {
     let single = inference.embed(batch(&["three"])).await?.into_inner();
     assert_eq!(last.as_ref(), single.embeddings.first());
 
+    // A client may wait for each reply before it sends the next batch.
+    let (batches, sent) = tokio::sync::mpsc::channel(1);
+    batches.send(batch(&["one"])).await?;
+    let sent = tokio_stream::wrappers::ReceiverStream::new(sent);
+    let mut replies = inference.embed_stream(sent).await?.into_inner();
+    for _ in 0..2 {
+        let reply = replies.message().await?.context("no reply")?;
+        assert_eq!(reply.embeddings.len(), 1);
+        batches.send(batch(&["two"])).await?;
+    }
+    drop(batches);
+
     let nothing = inference
         .embed_stream(tokio_stream::iter(Vec::<EmbedRequest>::new()))
         .await?
@@ -333,15 +345,8 @@ async fn a_model_that_nobody_keeps_alive_leaves() -> Result<()> {
     unloaded()?;
     let mut inference = inference(&daemon).await?;
     let request = embed(&["a"], EmbedKind::Query, Priority::Interactive);
-    assert_eq!(
-        inference
-            .embed(request)
-            .await?
-            .into_inner()
-            .embeddings
-            .len(),
-        1
-    );
+    let reply = inference.embed(request).await?.into_inner();
+    assert_eq!(reply.embeddings.len(), 1);
     unloaded()
 }
 
@@ -359,15 +364,8 @@ async fn what_does_not_fit_into_memory_is_refused_with_numbers() -> Result<()> {
     assert!(message.contains("MiB of weights"), "{message}");
     let mut inference = inference(&daemon).await?;
     let request = embed(&["a"], EmbedKind::Query, Priority::Interactive);
-    assert_eq!(
-        inference
-            .embed(request)
-            .await?
-            .into_inner()
-            .embeddings
-            .len(),
-        1
-    );
+    let reply = inference.embed(request).await?.into_inner();
+    assert_eq!(reply.embeddings.len(), 1);
     let expand = ExpandRequest {
         query: "q".into(),
         ..ExpandRequest::default()

@@ -6,17 +6,15 @@ use qmd_proto::v1::{
     RemoveModelReply, RemoveModelRequest, RoleModel, UseModelReply, UseModelRequest,
     use_model_request::Choice as Wanted,
 };
-use tokio::task::spawn_blocking;
 use tonic::Status;
 
+use super::choices;
 use crate::{
     config::edit,
     domain::{Reason, Role},
-    models::{ModelSpec, Profile},
+    models::{ModelSpec, Profile, blocking},
     rpc::{
-        App, DEFAULT_INDEX,
-        report::role_to_proto,
-        roles::{Choice, configured},
+        App, DEFAULT_INDEX, role,
         status::{self, status},
     },
 };
@@ -43,7 +41,8 @@ pub(in crate::rpc) async fn choose(
                 edit::choose_profile(file, profile.as_str())
             }
             Some(Wanted::RoleModel(wanted)) => {
-                let role = role(wanted)?;
+                let role = role::from_proto(wanted.role())
+                    .ok_or_else(|| status::invalid("name the role: embed, rerank or generate"))?;
                 let model = Some(wanted.model.trim()).filter(|model| !model.is_empty());
                 if let Some(model) = model {
                     ModelSpec::parse(model, app.settings.home.as_deref())
@@ -57,7 +56,7 @@ pub(in crate::rpc) async fn choose(
     }
     app.roles.assign(app).await;
     let roles = choices(app)?.into_iter().map(|choice| RoleModel {
-        role: role_to_proto(choice.role).into(),
+        role: role::to_proto(choice.role).into(),
         model: choice.model.unwrap_or_default(),
     });
     Ok(UseModelReply {
@@ -85,9 +84,8 @@ pub(in crate::rpc) async fn remove(
             return Err(in_use(choice.role, &spec));
         }
     }
-    let removed = spawn_blocking(move || store.remove(&spec))
+    let removed = blocking(move || store.remove(&spec))
         .await
-        .map_err(|panic| status::of(Reason::Internal, panic.to_string(), None))?
         .map_err(|error| status(&error))?;
     // Where none is configured, what is here decides on the profile.
     app.roles.assign(app).await;
@@ -95,20 +93,6 @@ pub(in crate::rpc) async fn remove(
         path: removed.path.to_string_lossy().into_owned(),
         bytes_freed: removed.bytes,
     })
-}
-
-fn choices(app: &App) -> Result<Vec<Choice>, Status> {
-    let configured = configured(&app.settings).map_err(|error| status(&error))?;
-    app.roles
-        .choices(&configured)
-        .map_err(|error| status(&error))
-}
-
-fn role(wanted: &RoleModel) -> Result<Role, Status> {
-    Role::ALL
-        .into_iter()
-        .find(|role| role_to_proto(*role) == wanted.role())
-        .ok_or_else(|| status::invalid("name the role: embed, rerank or generate"))
 }
 
 fn in_use(role: Role, spec: &ModelSpec) -> Status {

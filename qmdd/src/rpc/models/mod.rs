@@ -7,8 +7,7 @@ mod verify;
 use std::sync::Arc;
 
 use qmd_proto::v1::{
-    CatalogueEntry, ListModelsReply, ListModelsRequest, ModelDone, ModelEvent, ModelProgress,
-    model_event,
+    CatalogueEntry, ListModelsReply, ModelDone, ModelEvent, ModelProgress, model_event,
 };
 use tonic::Status;
 
@@ -17,11 +16,16 @@ pub(super) use self::{
     transfer::{import, pull},
     verify::verify,
 };
-use super::{App, report::role_to_proto, roles::configured, status::status, stream::Progress};
+use super::{
+    App, role,
+    roles::{Choice, configured},
+    status::status,
+    stream::Progress,
+};
 use crate::models::{Installed, OnProgress};
 
 /// The catalogue, with what is here and what is in use.
-pub(super) fn list(app: &App, _: ListModelsRequest) -> Result<ListModelsReply, Status> {
+pub(super) fn list(app: &App) -> Result<ListModelsReply, Status> {
     let roles = &app.roles;
     let choices = configured(&app.settings).map_err(|error| status(&error))?;
     let profile = roles.profile(&choices).map_err(|error| status(&error))?;
@@ -32,7 +36,7 @@ pub(super) fn list(app: &App, _: ListModelsRequest) -> Result<ListModelsReply, S
         .into_iter()
         .map(|listing| CatalogueEntry {
             profile: listing.entry.profile.as_str().into(),
-            role: role_to_proto(listing.entry.role).into(),
+            role: role::to_proto(listing.entry.role).into(),
             name: listing.entry.name.into(),
             source: listing.entry.source.to_string(),
             present: listing.path.is_some(),
@@ -51,6 +55,14 @@ pub(super) fn list(app: &App, _: ListModelsRequest) -> Result<ListModelsReply, S
         entries,
         profile: profile.as_str().into(),
     })
+}
+
+/// What each role is configured to have now.
+fn choices(app: &App) -> Result<Vec<Choice>, Status> {
+    let configured = configured(&app.settings).map_err(|error| status(&error))?;
+    app.roles
+        .choices(&configured)
+        .map_err(|error| status(&error))
 }
 
 /// Sends a model's progress to the client.

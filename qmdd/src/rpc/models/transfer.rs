@@ -3,18 +3,17 @@
 use std::{path::PathBuf, sync::Arc};
 
 use qmd_proto::v1::{ImportModelRequest, ModelEvent, PullModelsRequest};
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 
 use super::{done, reporter};
 use crate::{
     domain::Reason,
-    models::{Entry, Hub, HubConfig, ModelError, ModelSpec, Profile, Source},
+    models::{Entry, Hub, HubConfig, ModelError, ModelSpec, Profile, Source, blocking},
     rpc::{
         App,
         status::{self, status},
-        stream::{Events, Progress, stream},
+        stream::{Events, Progress, events, stream},
     },
 };
 
@@ -33,9 +32,8 @@ pub(in crate::rpc) fn import(
     Ok(stream(move |progress, _| async move {
         let store = app.roles.store.clone();
         let report = reporter(Arc::new(progress), entry.name.into());
-        let installed = spawn_blocking(move || store.import(entry, &path, &report))
+        let installed = blocking(move || store.import(entry, &path, &report))
             .await
-            .map_err(|panic| status::of(Reason::Internal, panic.to_string(), None))?
             .map_err(|error| status(&error))?;
         app.roles.assign(&app).await;
         Ok(done(entry.name.into(), installed))
@@ -61,38 +59,35 @@ pub(in crate::rpc) fn pull(
     })
     .map_err(|error| status(&error))?;
     let app = Arc::clone(app);
-    Ok(stream(move |progress, cancel| async move {
-        let pulled = pull_all(&app, &models, &hub, Arc::new(progress), &cancel).await;
+    Ok(events(move |progress, cancel| async move {
+        let pulled = pull_all(&app, &models, &hub, &Arc::new(progress), &cancel).await;
         // Also when a later one failed: those before it are here.
         app.roles.assign(&app).await;
         pulled
     }))
 }
 
-/// Pulls one model after the other; the last one's event is left to send.
+/// Pulls one model after the other.
 async fn pull_all(
     app: &App,
     models: &[ModelSpec],
     hub: &Hub,
-    progress: Arc<Progress<ModelEvent>>,
+    progress: &Arc<Progress<ModelEvent>>,
     cancel: &CancellationToken,
-) -> Result<ModelEvent, Status> {
-    let mut last = None;
+) -> Result<(), Status> {
     for spec in models {
-        if let Some(event) = last.take() {
-            progress.deliver(event).await;
-        }
         let name = spec.to_string();
-        let report = reporter(Arc::clone(&progress), name.clone());
+        let report = reporter(Arc::clone(progress), name.clone());
         let installed = tokio::select! {
             installed = app.roles.store.pull(spec, hub, report) => installed,
             () = cancel.cancelled() => {
                 return Err(status::of(Reason::Cancelled, "the call was cancelled", None));
             }
         };
-        last = Some(done(name, installed.map_err(|error| status(&error))?));
+        let installed = installed.map_err(|error| status(&error))?;
+        progress.deliver(done(name, installed)).await;
     }
-    last.ok_or_else(|| status::of(Reason::Internal, "no model was pulled", None))
+    Ok(())
 }
 
 /// The models a request names, all of them from a hub: those of a package come through

@@ -3,18 +3,16 @@
 use std::sync::Arc;
 
 use qmd_proto::v1::{ModelEvent, VerifyModelsRequest};
-use tokio::task::spawn_blocking;
 use tonic::{Response, Status};
 
-use super::{done, reporter};
+use super::{choices, done, reporter};
 use crate::{
     domain::{Failure, Reason},
-    models::{ModelError, ModelSpec},
+    models::{ModelError, ModelSpec, blocking},
     rpc::{
         App,
-        roles::configured,
         status::{self, status},
-        stream::{Events, stream},
+        stream::{Events, events},
     },
 };
 
@@ -33,14 +31,14 @@ pub(in crate::rpc) fn verify(
             .collect::<Result<_, _>>()
             .map_err(|error| status(&error))?
     };
+    if models.is_empty() {
+        let message = "no model was verified";
+        return Err(status::of(Reason::Internal, message, None));
+    }
     let app = Arc::clone(app);
-    Ok(stream(move |progress, cancel| async move {
+    Ok(events(move |progress, cancel| async move {
         let progress = Arc::new(progress);
-        let mut last = None;
         for spec in models {
-            if let Some(event) = last.take() {
-                progress.deliver(event).await;
-            }
             if cancel.is_cancelled() {
                 return Err(status::of(
                     Reason::Cancelled,
@@ -51,15 +49,13 @@ pub(in crate::rpc) fn verify(
             let name = spec.to_string();
             let report = reporter(Arc::clone(&progress), name.clone());
             let store = app.roles.store.clone();
-            let installed = spawn_blocking(move || {
-                let verified = store.verify(&spec, &report);
-                verified.map_err(|error| unsound(&error, store.remedy(&spec)))
-            })
-            .await
-            .map_err(|panic| status::of(Reason::Internal, panic.to_string(), None))?;
-            last = Some(done(name, installed?));
+            let remedy = store.remedy(&spec);
+            let installed = blocking(move || store.verify(&spec, &report))
+                .await
+                .map_err(|error| unsound(&error, remedy))?;
+            progress.deliver(done(name, installed)).await;
         }
-        last.ok_or_else(|| status::of(Reason::Internal, "no model was verified", None))
+        Ok(())
     }))
 }
 
@@ -71,8 +67,7 @@ fn known(app: &App) -> Result<Vec<ModelSpec>, Status> {
     let mut models: Vec<_> = here
         .map(|listing| ModelSpec::Catalogue(listing.entry))
         .collect();
-    let choices = configured(&app.settings).map_err(|error| status(&error))?;
-    for choice in roles.choices(&choices).map_err(|error| status(&error))? {
+    for choice in choices(app)? {
         let Some(model) = choice.model else {
             continue;
         };
