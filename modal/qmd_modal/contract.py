@@ -7,17 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .role import Role
+
 CONTRACT = 1
 
 U32_MAX = 2**32 - 1
-
-
-class Role(str, Enum):
-    """What a model is for."""
-
-    EMBED = "embed"
-    RERANK = "rerank"
-    GENERATE = "generate"
 
 
 class Reason(Enum):

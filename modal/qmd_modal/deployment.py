@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from .contract import Role
+from .role import Role
 from .settings import SettingsError, is_sha256
 
 PORT = 8000

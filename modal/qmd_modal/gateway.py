@@ -19,8 +19,9 @@ from pydantic_core import to_json
 
 from . import __version__, contract, inference
 from .bodies import ClientGone, Incoming, decompress
-from .contract import CONTRACT, ContractError, Reason, Role
+from .contract import CONTRACT, ContractError, Reason
 from .llama import LlamaServer, Unreachable
+from .role import Role
 from .settings import GatewaySettings
 
 Scope = dict[str, Any]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .contract import Role
 from .gguf import GgufError, read_metadata
+from .role import Role
 from .settings import ModelSettings
 
 # `LLAMA_POOLING_TYPE_*` as stored in files, by their names on llama-server's command line.

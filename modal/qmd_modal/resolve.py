@@ -22,9 +22,9 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from .contract import Role
 from .deployment import DEFAULT_IMAGE, BakedModel
 from .model import file_sha256
+from .role import Role
 from .settings import is_sha256
 
 _HUB = "https://huggingface.co"
@@ -96,7 +96,7 @@ def _anonymous_token(challenge: str, reference: str) -> str:
 
 
 def model(role: Role, source: str, endpoint: str, token: str | None) -> BakedModel:
-    """A hub file (`hf:OWNER/NAME/FILE`) or a local one, pinned.
+    """A hub file (`hf:OWNER/NAME/FILE`, with `#REVISION` or `main`) or a local one, pinned.
 
     Raises:
         ResolveError: it is not there, or its host cannot be reached.
@@ -106,11 +106,13 @@ def model(role: Role, source: str, endpoint: str, token: str | None) -> BakedMod
         if not path.is_file():
             raise ResolveError(f"{path} is no file")
         return BakedModel(role, path.name, file_sha256(path), path=str(path))
-    parts = source.removeprefix("hf:").split("/", 2)
+    address, _, revision = source.removeprefix("hf:").partition("#")
+    parts = address.split("/", 2)
     if len(parts) != 3 or "/" in parts[2]:
         raise ResolveError(f"{source} is not of the form hf:OWNER/NAME/FILE")
     repo, file = "/".join(parts[:2]), parts[2]
-    url = f"{endpoint.rstrip('/')}/{repo}/resolve/main/{urllib.parse.quote(file)}"
+    place = f"{urllib.parse.quote(revision or 'main', safe='')}/{urllib.parse.quote(file)}"
+    url = f"{endpoint.rstrip('/')}/{repo}/resolve/{place}"
     status, headers = _head(url, {"Authorization": f"Bearer {token}"} if token else {})
     if status not in (200, 302, 307):
         hint = ", set HF_TOKEN for a gated repository" if status in (401, 403) else ""

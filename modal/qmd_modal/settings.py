@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .contract import Role
+from .role import Role
 
 _PORTS = {Role.EMBED: 8081, Role.GENERATE: 8082, Role.RERANK: 8083}
 

@@ -14,8 +14,9 @@ import aiohttp
 
 from . import child, model
 from .child import ChildProcess
-from .contract import ContractError, Reason, Role
+from .contract import ContractError, Reason
 from .llama import LlamaServer, Unreachable
+from .role import Role
 from .settings import ModelSettings, Settings
 
 _POLL = 0.05

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qmd_modal.contract import Role
 from qmd_modal.gateway import Gateway
+from qmd_modal.role import Role
 from qmd_modal.settings import GatewaySettings, LlamaSettings, ModelSettings, Settings
 
 FAKE = Path(__file__).with_name("fake_llama_server.py")

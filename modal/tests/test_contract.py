@@ -11,7 +11,8 @@ import zstandard
 
 from qmd_modal import contract
 from qmd_modal.bodies import decompress
-from qmd_modal.contract import ContractError, Reason, Role
+from qmd_modal.contract import ContractError, Reason
+from qmd_modal.role import Role
 
 GENERATE = {
     "prompt": "p",

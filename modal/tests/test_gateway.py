@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import zstandard
 
-from qmd_modal.contract import Role
 from qmd_modal.gateway import Gateway
+from qmd_modal.role import Role
 from qmd_modal.settings import GatewaySettings
 from qmd_modal.supervisor import State, Supervisor
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from qmd_modal.contract import Reason, Role
+from qmd_modal.contract import Reason
 from qmd_modal.gateway import Gateway
+from qmd_modal.role import Role
 from qmd_modal.settings import GatewaySettings, Settings
 from qmd_modal.supervisor import State, Supervisor
 

@@ -15,8 +15,9 @@ import pytest
 from aiohttp import web
 
 from qmd_modal import model
-from qmd_modal.contract import ContractError, GenerateRequest, Reason, Role
+from qmd_modal.contract import ContractError, GenerateRequest, Reason
 from qmd_modal.llama import Generation, LlamaServer, Unreachable
+from qmd_modal.role import Role
 from qmd_modal.settings import ModelSettings
 
 from .support import tiny_model

@@ -16,7 +16,7 @@ import pytest
 
 from qmd_modal import deployment
 from qmd_modal.container import GatewayProcess
-from qmd_modal.contract import Role
+from qmd_modal.role import Role
 from qmd_modal.settings import SettingsError, from_env
 
 from .support import FAKE, tiny_model

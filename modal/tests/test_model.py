@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from qmd_modal import model
-from qmd_modal.contract import Role
 from qmd_modal.gguf import GgufError, read_metadata
+from qmd_modal.role import Role
 from qmd_modal.settings import ModelSettings
 
 from .support import gguf, tiny_model

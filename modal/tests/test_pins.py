@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from qmd_modal import bake, resolve
-from qmd_modal.contract import Role
 from qmd_modal.resolve import ResolveError
+from qmd_modal.role import Role
 
 from .loopback import Reply, Request, loopback
 
@@ -95,6 +95,19 @@ def test_hub_files_are_pinned_to_commit_and_hash() -> None:
         assert resolve.model(Role.EMBED, "hf:o/gated/m.gguf", endpoint, "hf_t").sha256 == SHA256
         with pytest.raises(ResolveError, match="HTTP 404"):
             resolve.model(Role.EMBED, "hf:o/r/absent.gguf", endpoint, None)
+
+
+def test_a_revision_may_be_asked_for() -> None:
+    with loopback(hub) as (host, seen):
+        pin = resolve.model(Role.EMBED, "hf:o/r/m.gguf#refs/pr/1", f"http://{host}", None)
+        assert (pin.file, pin.revision) == ("m.gguf", COMMIT)
+        assert [request.path for request in seen] == ["/o/r/resolve/refs%2Fpr%2F1/m.gguf"]
+
+
+def test_deploying_needs_no_further_package() -> None:
+    modules = "qmd_modal.resolve, qmd_modal.deployment, qmd_modal.container"
+    # -S leaves out whatever is installed.
+    subprocess.run([sys.executable, "-S", "-c", f"import {modules}"], cwd=ROOT, check=True)
 
 
 def test_a_hub_without_facts_is_refused() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from qmd_modal.contract import Role
+from qmd_modal.role import Role
 
 from .support import FAKE, Json, alive, tiny_model
 

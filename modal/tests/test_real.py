@@ -18,8 +18,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from qmd_modal.contract import Role
 from qmd_modal.gateway import Gateway
+from qmd_modal.role import Role
 from qmd_modal.settings import GatewaySettings, LlamaSettings, ModelSettings, Settings
 from qmd_modal.supervisor import State, Supervisor
 

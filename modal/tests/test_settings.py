@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qmd_modal import child, model
-from qmd_modal.contract import Role
+from qmd_modal.role import Role
 from qmd_modal.settings import SettingsError, from_env
 
 from .support import FAKE, tiny_model

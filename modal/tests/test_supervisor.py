@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from qmd_modal import supervisor as module
-from qmd_modal.contract import ContractError, Reason, Role
+from qmd_modal.contract import ContractError, Reason
 from qmd_modal.gateway import Gateway
+from qmd_modal.role import Role
 from qmd_modal.supervisor import StartFailed, State, Supervisor
 
 from .support import alive, fake_settings, post, until

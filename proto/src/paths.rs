@@ -71,6 +71,17 @@ impl Dirs {
         self.cache.join("inference.cache")
     }
 
+    /// The proxy token of the remote end, readable by its owner alone: `qmdctl` writes it, `qmdd`
+    /// reads it.
+    pub fn modal_token_file(&self) -> PathBuf {
+        self.data.join("modal-token")
+    }
+
+    /// What was measured of Modal's regions.
+    pub fn region_cache(&self) -> PathBuf {
+        self.cache.join("modal-region.json")
+    }
+
     /// The configuration file of a named index.
     pub fn index_config(&self, name: &str) -> PathBuf {
         self.config.join(format!("{name}.yml"))

@@ -154,6 +154,23 @@ reasons! {
     /// The daemon is ending.
     ShuttingDown = "SHUTTING_DOWN", Unavailable, 69;
 
+    /// No region of Modal has that name.
+    RegionUnknown = "REGION_UNKNOWN", InvalidArgument, 90;
+    /// The `modal` program is not installed, or is of another version than is needed.
+    ModalToolMissing = "MODAL_TOOL_MISSING", FailedPrecondition, 91;
+    /// There are no credentials for a Modal account.
+    ModalCredentialsMissing = "MODAL_CREDENTIALS_MISSING", FailedPrecondition, 92;
+    /// Modal's control plane does not answer in time.
+    ModalUnreachable = "MODAL_UNREACHABLE", Unavailable, 93;
+    /// Modal refused the deployment, or it failed.
+    ModalDeployFailed = "MODAL_DEPLOY_FAILED", FailedPrecondition, 94;
+    /// Nothing is deployed, as far as the configuration knows.
+    ModalNotDeployed = "MODAL_NOT_DEPLOYED", FailedPrecondition, 95;
+    /// The remote end was asked how it does, and gave no good answer.
+    ModalPingFailed = "MODAL_PING_FAILED", Unavailable, 96;
+    /// The remote end answers, and the answers are not right.
+    ModalTestFailed = "MODAL_TEST_FAILED", FailedPrecondition, 97;
+
     /// With `--strict`: the answer is made of less than was asked for.
     PartialAnswer = "PARTIAL_ANSWER", FailedPrecondition, 75;
 }
