@@ -71,10 +71,14 @@ impl Dirs {
         self.cache.join("inference.cache")
     }
 
-    /// The proxy token of the remote end, readable by its owner alone: `qmdctl` writes it, `qmdd`
-    /// reads it.
-    pub fn modal_token_file(&self) -> PathBuf {
+    /// The proxy token of the deployment at Modal, readable by this user alone.
+    pub fn modal_token(&self) -> PathBuf {
         self.data.join("modal-token")
+    }
+
+    /// What was deployed to Modal last: image and models by their hashes.
+    pub fn modal_record(&self) -> PathBuf {
+        self.data.join("modal-deployment.json")
     }
 
     /// What was measured of Modal's regions.

@@ -10,7 +10,10 @@ use super::Cli;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Search", &["query", "search", "vsearch", "get"]),
     ("Index", &["collection", "update", "embed", "status"]),
-    ("Models and daemon", &["models", "daemon", "doctor"]),
+    (
+        "Models and daemon",
+        &["models", "modal", "daemon", "doctor"],
+    ),
 ];
 
 pub(super) const QUERY: &str = "Example:
@@ -59,6 +62,32 @@ pub(super) const MODELS_LOAD: &str = "Example:
   qmdctl models load embed";
 pub(super) const MODELS_UNLOAD: &str = "Example:
   qmdctl models unload generate";
+pub(super) const MODAL: &str =
+    "Needs python3 and `pip install 'modal~=1.6'`, and a Modal account: \
+`modal token new`.
+
+Example:
+  qmdctl modal deploy";
+pub(super) const MODAL_DEPLOY: &str = "Examples:
+  qmdctl modal deploy
+  qmdctl modal deploy --gpu L4 --region eu-west --compute-region eu";
+pub(super) const MODAL_STATUS: &str = "Example:
+  qmdctl modal status --ping";
+pub(super) const MODAL_TEST: &str = "Example:
+  qmdctl modal test --json";
+pub(super) const MODAL_DESTROY: &str = "Example:
+  qmdctl modal destroy --yes";
+pub(super) const MODAL_LOGS: &str = "Example:
+  qmdctl modal logs --since 2h -f";
+pub(super) const MODAL_REGION: &str = "Examples:
+  qmdctl modal region
+  qmdctl modal region set eu-west";
+pub(super) const MODAL_REGION_DETECT: &str = "Example:
+  qmdctl modal region detect --json";
+pub(super) const MODAL_REGION_SET: &str = "Example:
+  qmdctl modal region set eu-west";
+pub(super) const MODAL_REGION_CLEAR: &str = "Example:
+  qmdctl modal region clear";
 pub(super) const DAEMON: &str =
     "The daemon starts by itself when a command needs it; QMDD_AUTOSTART=0 \
 prevents that.

@@ -2,6 +2,7 @@
 
 mod args;
 mod help;
+mod modal;
 mod models;
 
 use clap::{FromArgMatches, Parser, Subcommand};
@@ -10,6 +11,10 @@ pub(crate) use self::{
     args::{
         AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
         GetArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs,
+    },
+    modal::{
+        DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
+        RegionVerb,
     },
     models::{ModelArgs, ModelsCommand, PullArgs, RoleName, RolesArgs, UseArgs, VerifyArgs},
 };
@@ -71,6 +76,9 @@ pub(crate) enum Command {
     /// Fetch, choose, check and load models
     #[command(subcommand, after_help = help::MODELS)]
     Models(ModelsCommand),
+    /// Run the models on a GPU at Modal instead of here
+    #[command(subcommand, after_help = help::MODAL)]
+    Modal(ModalCommand),
     /// Start, stop and look after the daemon
     #[command(subcommand, after_help = help::DAEMON)]
     Daemon(DaemonCommand),
@@ -85,6 +93,7 @@ impl Cli {
             }
             Command::Get(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
+            Command::Modal(command) => command.format(),
             Command::Status(format)
             | Command::Collection(CollectionCommand::List(format))
             | Command::Models(
@@ -187,6 +196,36 @@ mod tests {
         ] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_region_is_shown_measured_set_or_cleared() {
+        for line in [
+            "modal region",
+            "modal region --json",
+            "modal region detect --json",
+            "modal region set eu-west",
+            "modal region clear",
+            "modal deploy --region eu-west --compute-region eu --gpu L4 --json",
+            "modal status --ping",
+            "modal destroy -y",
+            "modal logs -n 5 --since 2h -f",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "modal",
+            "modal region eu-west",
+            "modal region set",
+            "modal deploy --timeout 0",
+            "modal logs --tail 0",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let json = |line| parse(line).unwrap().format() == Format::Json;
+        assert!(json("modal region --json"));
+        assert!(json("modal region detect --json"));
+        assert!(json("modal region set eu-west --format json"));
     }
 
     #[test]

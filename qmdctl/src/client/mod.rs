@@ -13,7 +13,8 @@ use qmd_proto::{
     v1::{
         IndexRef, control_service_client::ControlServiceClient,
         document_service_client::DocumentServiceClient, index_ref,
-        index_service_client::IndexServiceClient, search_service_client::SearchServiceClient,
+        index_service_client::IndexServiceClient, inference_service_client::InferenceServiceClient,
+        search_service_client::SearchServiceClient,
     },
 };
 use tonic::{
@@ -139,6 +140,11 @@ impl Client {
     /// Collections, update and embed.
     pub(crate) fn index(&self) -> IndexServiceClient<Transport> {
         IndexServiceClient::new(self.0.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    /// The models themselves.
+    pub(crate) fn inference(&self) -> InferenceServiceClient<Transport> {
+        InferenceServiceClient::new(self.0.clone())
     }
 
     /// The daemon and its models.

@@ -5,6 +5,7 @@ mod daemon;
 mod doctor;
 mod embed;
 mod get;
+pub(crate) mod modal;
 mod models;
 mod search;
 mod status;
@@ -14,7 +15,7 @@ use qmd_proto::v1::SearchMode;
 use tonic::Streaming;
 
 use crate::{
-    cli::{Cli, CollectionCommand, Command, DaemonCommand, ModelsCommand},
+    cli::{Cli, CollectionCommand, Command, DaemonCommand, ModalCommand, ModelsCommand},
     client::Home,
     error::{Failure, Result},
     render::Screen,
@@ -45,6 +46,14 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
             ModelsCommand::Use(args) => models::choose::run(&home, screen, &args).await,
             ModelsCommand::Load(args) => models::warmth::load(&home, screen, &args).await,
             ModelsCommand::Unload(args) => models::warmth::unload(&home, screen, &args).await,
+        },
+        Command::Modal(command) => match command {
+            ModalCommand::Deploy(args) => modal::deploy::run(&home, screen, &args).await,
+            ModalCommand::Status(args) => modal::status::run(&home, screen, &args).await,
+            ModalCommand::Test(_) => modal::test::run(&home, screen).await,
+            ModalCommand::Destroy(args) => modal::destroy::run(&home, screen, &args).await,
+            ModalCommand::Logs(args) => modal::logs::run(screen, &args).await,
+            ModalCommand::Region(args) => modal::region::run(&home, screen, &args).await,
         },
         Command::Daemon(command) => match command {
             DaemonCommand::Start => daemon::start::run(&home, screen).await,

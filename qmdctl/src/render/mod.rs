@@ -9,6 +9,7 @@ mod explain;
 mod highlight;
 mod jobs;
 mod json;
+mod modal;
 mod models;
 mod notice;
 mod passage;
@@ -26,6 +27,10 @@ pub(crate) use self::{
     doctor::{checks, checks_json},
     document::{document, document_json},
     jobs::{embedded, skipped, updated},
+    modal::{
+        deployed, deployed_json, destroyed, destroyed_json, log_line_json, modal_status,
+        modal_status_json, region, region_json, region_line, trials, trials_json,
+    },
     models::{model_list, model_list_json},
     notice::Notice,
     progress::{Progress, Step},
@@ -101,6 +106,11 @@ impl Screen {
         if !self.quiet {
             tell(&format!("{text}\n"));
         }
+    }
+
+    /// Asks the person at the terminal, who answers on the same line.
+    pub(crate) fn ask(self, question: &str) {
+        tell(question);
     }
 
     /// Tells a detail, when details are wanted.

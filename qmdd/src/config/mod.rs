@@ -4,9 +4,11 @@ pub mod edit;
 mod error;
 mod index;
 mod settings;
+mod surroundings;
 
 pub use self::{
     error::ConfigError,
     index::{DEFAULT_PATTERN, IndexConfig, ModelChoices},
     settings::{HubSettings, Settings},
+    surroundings::Surroundings,
 };

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
 use qmd_proto::{paths::Dirs, socket::SocketEnv};
 
-use super::{ConfigError, ModelChoices};
+use super::{ConfigError, ModelChoices, Surroundings};
 
 /// Enough for some tens of thousands of query vectors, scores and expansions.
 const DEFAULT_CACHE: u64 = 64 << 20;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// Try rerankers when they are loaded: off with `QMDD_RERANK_PROBE=0`.
     pub rerank_probe: bool,
+    /// Where this machine is.
+    pub surroundings: Surroundings,
     /// The user's home folder, for `~` in model paths.
     pub home: Option<PathBuf>,
     /// Where model files come from.
@@ -64,7 +66,9 @@ impl Settings {
     /// Without a home folder or a usable socket path, and on variables that make no sense.
     pub fn from_process() -> Result<Self, ConfigError> {
         let dirs = Dirs::from_process().ok_or(ConfigError::HomeMissing)?;
-        Self::new(dirs, &SocketEnv::from_process(), |name| env::var_os(name))
+        let mut settings = Self::new(dirs, &SocketEnv::from_process(), |name| env::var_os(name))?;
+        settings.surroundings.ask_system();
+        Ok(settings)
     }
 
     fn new(
@@ -105,6 +109,7 @@ impl Settings {
                 .map_or(Ok(DEFAULT_CACHE), |value| mebibytes("QMDD_CACHE_MB", value))?,
             rerank_probe: text("QMDD_RERANK_PROBE")?
                 .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
+            surroundings: Surroundings::new(&text)?,
             home: super::index::home(),
             hub: HubSettings {
                 endpoint: text("HF_ENDPOINT")?,

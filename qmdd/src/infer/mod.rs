@@ -6,5 +6,6 @@ pub mod expand;
 pub mod hardware;
 #[cfg(feature = "llama")]
 pub mod llama;
+pub mod modal;
 pub mod none;
 pub mod prompts;

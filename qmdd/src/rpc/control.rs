@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use qmd_proto::v1::{
-    DoctorReply, DoctorRequest, ImportModelRequest, ListModelsReply, ListModelsRequest,
-    LoadModelsReply, LoadModelsRequest, ModelEvent, PullModelsRequest, ReloadConfigReply,
-    ReloadConfigRequest, RemoveModelReply, RemoveModelRequest, ShutdownReply, ShutdownRequest,
-    StatusReply, StatusRequest, UnloadModelsReply, UnloadModelsRequest, UseModelReply,
-    UseModelRequest, VerifyModelsRequest, control_service_server::ControlService,
+    DescribeModalReply, DescribeModalRequest, DetectRegionReply, DetectRegionRequest, DoctorReply,
+    DoctorRequest, ImportModelRequest, ListModelsReply, ListModelsRequest, LoadModelsReply,
+    LoadModelsRequest, ModelEvent, PingModalReply, PingModalRequest, PullModelsRequest,
+    ReloadConfigReply, ReloadConfigRequest, RemoveModelReply, RemoveModelRequest, SaveModalReply,
+    SaveModalRequest, ShutdownReply, ShutdownRequest, StatusReply, StatusRequest,
+    UnloadModelsReply, UnloadModelsRequest, UseModelReply, UseModelRequest, VerifyModelsRequest,
+    control_service_server::ControlService,
 };
 use tonic::{Request, Response, Status};
 
-use super::{App, doctor, models, report, status::status, stream::Events, warmth};
+use super::{App, doctor, modal, models, report, status::status, stream::Events, warmth};
 
 /// `ControlService` over the daemon's state.
 pub struct Control(pub Arc<App>);
@@ -120,6 +122,38 @@ impl ControlService for Control {
         index.config().map_err(|error| status(&error))?;
         self.0.roles.assign(&self.0).await;
         Ok(Response::new(ReloadConfigReply {}))
+    }
+
+    async fn detect_region(
+        &self,
+        request: Request<DetectRegionRequest>,
+    ) -> Result<Response<DetectRegionReply>, Status> {
+        let reply = modal::detect(&self.0, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn describe_modal(
+        &self,
+        request: Request<DescribeModalRequest>,
+    ) -> Result<Response<DescribeModalReply>, Status> {
+        let reply = modal::describe(&self.0, request.into_inner().index.as_ref()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn ping_modal(
+        &self,
+        request: Request<PingModalRequest>,
+    ) -> Result<Response<PingModalReply>, Status> {
+        let reply = modal::ping(&self.0, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn save_modal(
+        &self,
+        request: Request<SaveModalRequest>,
+    ) -> Result<Response<SaveModalReply>, Status> {
+        let reply = modal::save(&self.0, request.into_inner()).await?;
+        Ok(Response::new(reply))
     }
 
     async fn shutdown(

@@ -10,7 +10,11 @@ mod generate;
 mod index;
 mod indexes;
 mod inference;
+#[cfg(feature = "modal")]
+mod modal;
 mod models;
+#[cfg(not(feature = "modal"))]
+mod no_modal;
 mod report;
 mod role;
 mod roles;
@@ -31,6 +35,9 @@ pub use indexes::{DEFAULT_INDEX, Index, Indexes};
 pub use inference::Inference;
 pub use roles::Roles;
 pub use search::Search;
+
+#[cfg(not(feature = "modal"))]
+use no_modal as modal;
 
 use crate::{config::Settings, infer::backend::Backend};
 

@@ -1,5 +1,7 @@
 //! Edits of `index.yml` that leave everything else as the user wrote it.
 
+mod keys;
+mod modal;
 mod models;
 mod splice;
 
@@ -12,7 +14,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-pub use self::models::{choose_model, choose_profile};
+pub use self::{
+    modal::{Deployment, choose_region, remove_deployment, save_deployment},
+    models::{choose_model, choose_profile},
+};
 use super::{ConfigError, IndexConfig, index};
 use crate::domain::{Collection, CollectionName};
 

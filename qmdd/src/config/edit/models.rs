@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::{Edit, splice};
+use super::keys::{Setting, apply};
 use crate::{config::ConfigError, domain::Role};
+
+const SECTION: &str = "models";
 
 /// Makes a profile the choice for every role: roles' own models are taken out.
 ///
@@ -11,8 +13,10 @@ use crate::{config::ConfigError, domain::Role};
 /// When the file is broken or cannot be written, or it changed meanwhile.
 pub fn choose_profile(file: &Path, profile: &str) -> Result<(), ConfigError> {
     let roles = Role::ALL.map(|role| (role.as_str(), None));
-    let changes = [("profile", Some(profile))].into_iter().chain(roles);
-    apply(file, changes)
+    let changes = [("profile", Some(Setting::Text(profile)))]
+        .into_iter()
+        .chain(roles);
+    apply(file, SECTION, changes)
 }
 
 /// Gives a role a model of its own; without one it goes back to the profile's.
@@ -20,35 +24,7 @@ pub fn choose_profile(file: &Path, profile: &str) -> Result<(), ConfigError> {
 /// # Errors
 /// As [`choose_profile`].
 pub fn choose_model(file: &Path, role: Role, model: Option<&str>) -> Result<(), ConfigError> {
-    apply(file, [(role.as_str(), model)])
-}
-
-/// Gives keys their values, or takes them out. What the file says already is not written again.
-fn apply<'a>(
-    file: &Path,
-    changes: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
-) -> Result<(), ConfigError> {
-    let edit = Edit::start(file)?;
-    let mut text = edit.text().to_owned();
-    for (key, value) in changes {
-        let changed = match value {
-            Some(value) => splice::set_model(&text, key, value),
-            None => splice::unset_model(&text, key),
-        };
-        text = changed.ok_or_else(|| ConfigError::NotEditable {
-            file: file.to_owned(),
-            remedy: match value {
-                Some(value) => {
-                    format!("write it in by hand, under `models:`: `{key}: {value:?}`")
-                }
-                None => format!("delete `{key}` under `models:` by hand"),
-            },
-        })?;
-    }
-    if text == edit.text() {
-        return Ok(());
-    }
-    edit.finish(&text)
+    apply(file, SECTION, [(role.as_str(), model.map(Setting::Text))])
 }
 
 #[cfg(test)]

@@ -23,26 +23,32 @@ pub(super) fn remove(text: &str, name: &CollectionName) -> Option<String> {
     (is_removal(text, &new) && value(&new)? == expected).then_some(new)
 }
 
-/// The text with a role's model, or the profile, under `models`; `None` as for [`add`].
-pub(super) fn set_model(text: &str, key: &str, model: &str) -> Option<String> {
-    let mut expected = value(text)?;
-    if expected["models"][key] == model {
+/// The text with a value for a key of a top-level mapping; `None` as for [`add`].
+pub(super) fn set(
+    text: &str,
+    section: &str,
+    key: &str,
+    value: impl AsYaml + Copy + Into<Value>,
+) -> Option<String> {
+    let mut expected = self::value(text)?;
+    let wanted: Value = value.into();
+    if expected[section][key] == wanted {
         return Some(text.to_owned());
     }
-    expected["models"][key] = model.into();
-    let new = put(text, "models", key, model)?;
+    expected[section][key] = wanted;
+    let new = put(text, section, key, value)?;
     let minimal = is_insertion(text, &new) || is_replacement(text, &new);
-    (minimal && value(&new)? == expected).then_some(new)
+    (minimal && self::value(&new)? == expected).then_some(new)
 }
 
 /// The text without that; `None` as for [`remove`].
-pub(super) fn unset_model(text: &str, key: &str) -> Option<String> {
+pub(super) fn unset(text: &str, section: &str, key: &str) -> Option<String> {
     let mut expected = value(text)?;
-    let models = expected.get_mut("models").and_then(Value::as_object_mut);
-    if models.and_then(|models| models.remove(key)).is_none() {
+    let mapping = expected.get_mut(section).and_then(Value::as_object_mut);
+    if mapping.and_then(|mapping| mapping.remove(key)).is_none() {
         return Some(text.to_owned());
     }
-    let new = cut(text, "models", key)?;
+    let new = cut(text, section, key)?;
     (is_removal(text, &new) && value(&new)? == expected).then_some(new)
 }
 

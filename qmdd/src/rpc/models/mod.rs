@@ -58,7 +58,7 @@ pub(super) fn list(app: &App) -> Result<ListModelsReply, Status> {
 }
 
 /// What each role is configured to have now.
-fn choices(app: &App) -> Result<Vec<Choice>, Status> {
+pub(super) fn choices(app: &App) -> Result<Vec<Choice>, Status> {
     let configured = configured(&app.settings).map_err(|error| status(&error))?;
     app.roles
         .choices(&configured)

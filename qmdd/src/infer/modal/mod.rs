@@ -1,0 +1,4 @@
+//! The remote end at Modal.
+
+pub mod ping;
+pub mod region;
