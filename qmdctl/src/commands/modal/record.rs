@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 /// A deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
     /// The app's name.
     pub(crate) app: String,
