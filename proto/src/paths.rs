@@ -71,6 +71,11 @@ impl Dirs {
         self.cache.join("inference.cache")
     }
 
+    /// The proxy token of the deployment at Modal, readable by this user alone.
+    pub fn modal_token(&self) -> PathBuf {
+        self.data.join("modal-token")
+    }
+
     /// The configuration file of a named index.
     pub fn index_config(&self, name: &str) -> PathBuf {
         self.config.join(format!("{name}.yml"))

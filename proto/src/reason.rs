@@ -113,10 +113,12 @@ reasons! {
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, 42;
     /// The caller gave up.
     Cancelled = "CANCELLED", Cancelled, 43;
-    /// This build has no inference backend.
+    /// This build lacks the inference backend that the configuration asks for.
     BackendMissing = "BACKEND_MISSING", FailedPrecondition, 44;
     /// The model does not fit into memory.
     MemoryShort = "MEMORY_SHORT", ResourceExhausted, 45;
+    /// The index was embedded with another model than the one at the remote end.
+    ModelsDiffer = "MODELS_DIFFER", FailedPrecondition, 46;
     /// Some documents have no vectors yet.
     VectorsPending = "VECTORS_PENDING", FailedPrecondition, 47;
     /// A helper program that the task needs is not installed or failed.
@@ -153,6 +155,13 @@ reasons! {
     ConfigHomeMismatch = "CONFIG_HOME_MISMATCH", FailedPrecondition, 68;
     /// The daemon is ending.
     ShuttingDown = "SHUTTING_DOWN", Unavailable, 69;
+
+    /// The remote end of inference does not answer.
+    RemoteUnreachable = "REMOTE_UNREACHABLE", Unavailable, 70;
+    /// The remote end of inference refuses the credentials, or there is none at its address.
+    RemoteRefused = "REMOTE_REFUSED", FailedPrecondition, 71;
+    /// The remote end of inference failed, or what it answers makes no sense.
+    RemoteFailed = "REMOTE_FAILED", Unavailable, 72;
 
     /// With `--strict`: the answer is made of less than was asked for.
     PartialAnswer = "PARTIAL_ANSWER", FailedPrecondition, 75;

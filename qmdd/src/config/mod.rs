@@ -3,10 +3,14 @@
 pub mod edit;
 mod error;
 mod index;
+mod modal;
+mod secret;
 mod settings;
 
 pub use self::{
     error::ConfigError,
     index::{DEFAULT_PATTERN, IndexConfig, ModelChoices},
+    modal::ModalConfig,
+    secret::Secret,
     settings::{HubSettings, Settings},
 };
