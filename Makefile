@@ -31,6 +31,8 @@ lint: ## check format and lints, warnings denied
 	@.ci/deps build lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(FLAGS) --all-targets -- -D warnings
+# The daemon for machines where llama.cpp does not build.
+	$(CARGO) check --release --locked -p qmdd --no-default-features --features modal
 
 bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPSTREAM: docs/benchmarks.md)
 	target/release/bench
@@ -38,20 +40,29 @@ bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPST
 models: build ## fetch the starter models into the user's cache
 	@.ci/demo models
 
-# What the Python and Node clients of the end-to-end tests stand on. The Python packages belong to
-# one version of Python.
-PYTHON_STAMP = target/foreign/python/for-$(shell python3 -c 'import sys; print(sys.implementation.cache_tag)')
+# What the Python and Node clients of the end-to-end tests, and the remote end's gateway, stand on.
+# Python packages belong to one version of Python.
+PYTHON = $(shell python3 -c 'import sys; print(sys.implementation.cache_tag)')
+PYTHON_STAMPS = target/foreign/python/for-$(PYTHON) target/foreign/modal/for-$(PYTHON)
 NODE_STAMP := tests/node/node_modules/.package-lock.json
 
-foreign: ## fetch what the Python and Node test clients need
+foreign: ## fetch what the Python and Node test clients, and the gateway, need
 	@.ci/deps foreign
-	@$(MAKE) --silent --no-print-directory $(PYTHON_STAMP) $(NODE_STAMP)
+	@$(MAKE) --silent --no-print-directory $(PYTHON_STAMPS) $(NODE_STAMP)
 
 target/foreign/python/for-%: tests/python/requirements.txt
-	rm -rf target/foreign/python
-	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
-		--only-binary :all: --target target/foreign/python --requirement $<
-	touch $@
+	$(pip)
+
+target/foreign/modal/for-%: modal/requirements.txt
+	$(pip)
+
+# Installs the packages a stamp stands for, beside it.
+define pip
+rm -rf $(@D)
+PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check \
+	--only-binary :all: --target $(@D) --requirement $<
+touch $@
+endef
 
 $(NODE_STAMP): tests/node/package-lock.json
 	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -40,6 +40,9 @@ class Children(Protocol):
     def server(self, role: Role) -> LlamaServer:
         """A server ready for use, else a `ContractError`."""
 
+    async def identity(self, role: Role) -> str:
+        """SHA-256 of the role's model file."""
+
     async def health(self, *, exercise: bool = False) -> Any:
         """A `Health`."""
 
@@ -136,6 +139,7 @@ class Gateway:
                 "encoding": "f32le-base64",
                 "embeddings": [base64.b64encode(vector).decode() for vector in vectors],
                 "tokens": tokens,
+                "model": await self._children.identity(Role.EMBED),
             }
 
     async def _rerank(self, body: bytes, _: float) -> Any:
@@ -143,7 +147,8 @@ class Gateway:
         self._check_items("documents", request.documents)
         with self._place(Role.RERANK) as server:
             scores, cut = await inference.rerank(server, request)
-            return {"scores": scores, "cut": cut}
+            identity = await self._children.identity(Role.RERANK)
+            return {"scores": scores, "cut": cut, "model": identity}
 
     async def _generate(self, body: bytes, arrived: float) -> Any:
         request = contract.parse(contract.GenerateRequest, body)
@@ -151,20 +156,26 @@ class Gateway:
         deadline = None if limit is None else arrived + limit / 1000
         with self._place(Role.GENERATE) as server:
             made = await inference.generate(server, request, deadline)
-            return {"text": made.text, "tokens": made.tokens, "finish": made.finish}
+            return {
+                "text": made.text,
+                "tokens": made.tokens,
+                "finish": made.finish,
+                "model": await self._children.identity(Role.GENERATE),
+            }
 
     async def _tokenize(self, body: bytes, _: float) -> Any:
         request = contract.parse(contract.TokenizeRequest, body)
         self._check_items("texts", request.texts)
         with self._place(request.role) as server:
             items = await server.tokenize(request.texts, add_special=request.add_special)
-            return {"items": items}
+            return {"items": items, "model": await self._children.identity(request.role)}
 
     async def _detokenize(self, body: bytes, _: float) -> Any:
         request = contract.parse(contract.DetokenizeRequest, body)
         self._check_items("items", request.items)
         with self._place(request.role) as server:
-            return {"texts": await inference.detokenize(server, request.items)}
+            texts = await inference.detokenize(server, request.items)
+            return {"texts": texts, "model": await self._children.identity(request.role)}
 
     @contextmanager
     def _place(self, role: Role) -> Iterator[LlamaServer]:

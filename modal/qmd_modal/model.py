@@ -51,6 +51,8 @@ class Model:
     """What the model was trained on: llama-server's own limit."""
     pooling: str | None
     """llama-server's `--pooling`; none for a generator and for a reranker without a head."""
+    chat_template: str | None
+    """How it wants turns of a conversation marked; the caller reads it, nothing here does."""
     rerank_template: str | None
     """The prompt template of a decoder reranker, with `{query}` and `{document}`."""
     closes_pairs: bool
@@ -95,6 +97,7 @@ def load(settings: ModelSettings) -> Model:
         window=min(settings.window, trained),
         trained_window=trained,
         pooling=_pooling(settings, architecture, data),
+        chat_template=data.get("tokenizer.chat_template"),
         rerank_template=data.get("tokenizer.chat_template.rerank"),
         # Unigram vocabularies ("t5") do unless told otherwise.
         closes_pairs=data.get("tokenizer.ggml.add_eos_token", tokenizer == "t5"),

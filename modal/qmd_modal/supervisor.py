@@ -279,6 +279,10 @@ class Supervisor:
         loading = any(not keeper.first_ready.is_set() for keeper in keepers)
         return Health("starting" if loading else "degraded", children, down[0].unavailable())
 
+    async def identity(self, role: Role) -> str:
+        """SHA-256 of the role's model file, once it is computed."""
+        return await asyncio.shield(self.hashes[role])
+
     async def describe(self) -> dict[str, Any]:
         """`llama_server` and `models` of `/v1/info`.
 
@@ -288,10 +292,9 @@ class Supervisor:
         for keeper in self.keepers.values():
             if not keeper.first_ready.is_set():
                 raise keeper.unavailable()
-        hashes = await asyncio.gather(*map(asyncio.shield, self.hashes.values()))
         models = {
-            keeper.name: _facts(keeper, sha256)
-            for keeper, sha256 in zip(self.keepers.values(), hashes, strict=True)
+            keeper.name: _facts(keeper, await self.identity(role))
+            for role, keeper in self.keepers.items()
         }
         return {"llama_server": self._build, "models": models}
 
@@ -307,6 +310,7 @@ def _facts(keeper: Keeper, sha256: str) -> dict[str, Any]:
         "n_ctx": about.window,
         "n_vocab": server.vocabulary.size,
         "dimensions": server.dimensions,
+        "chat_template": about.chat_template,
     }
     return {**facts, "scoring": about.scoring} if about.scoring else facts
 

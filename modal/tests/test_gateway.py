@@ -52,6 +52,9 @@ class Broken:
     def server(self, role: Role) -> Any:
         raise ZeroDivisionError(role)
 
+    async def identity(self, role: Role) -> str:
+        raise ZeroDivisionError(role)
+
     async def health(self, *, exercise: bool = False) -> Any:
         raise ZeroDivisionError(exercise)
 

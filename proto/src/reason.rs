@@ -113,10 +113,12 @@ reasons! {
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded, 42;
     /// The caller gave up.
     Cancelled = "CANCELLED", Cancelled, 43;
-    /// This build has no inference backend.
+    /// This build lacks the inference backend that the configuration asks for.
     BackendMissing = "BACKEND_MISSING", FailedPrecondition, 44;
     /// The model does not fit into memory.
     MemoryShort = "MEMORY_SHORT", ResourceExhausted, 45;
+    /// The index was embedded with another model than the one at the remote end.
+    ModelsDiffer = "MODELS_DIFFER", FailedPrecondition, 46;
     /// Some documents have no vectors yet.
     VectorsPending = "VECTORS_PENDING", FailedPrecondition, 47;
     /// A helper program that the task needs is not installed or failed.
@@ -154,25 +156,30 @@ reasons! {
     /// The daemon is ending.
     ShuttingDown = "SHUTTING_DOWN", Unavailable, 69;
 
-    /// No region of Modal has that name.
-    RegionUnknown = "REGION_UNKNOWN", InvalidArgument, 90;
-    /// The `modal` program is not installed, or is of another version than is needed.
-    ModalToolMissing = "MODAL_TOOL_MISSING", FailedPrecondition, 91;
-    /// There are no credentials for a Modal account.
-    ModalCredentialsMissing = "MODAL_CREDENTIALS_MISSING", FailedPrecondition, 92;
-    /// Modal's control plane does not answer in time.
-    ModalUnreachable = "MODAL_UNREACHABLE", Unavailable, 93;
-    /// Modal refused the deployment, or it failed.
-    ModalDeployFailed = "MODAL_DEPLOY_FAILED", FailedPrecondition, 94;
-    /// Nothing is deployed, as far as the configuration knows.
-    ModalNotDeployed = "MODAL_NOT_DEPLOYED", FailedPrecondition, 95;
-    /// The remote end was asked how it does, and gave no good answer.
-    ModalPingFailed = "MODAL_PING_FAILED", Unavailable, 96;
-    /// The remote end answers, and the answers are not right.
-    ModalTestFailed = "MODAL_TEST_FAILED", FailedPrecondition, 97;
+    /// The remote end of inference does not answer.
+    RemoteUnreachable = "REMOTE_UNREACHABLE", Unavailable, 70;
+    /// The remote end of inference refuses the credentials, or there is none at its address.
+    RemoteRefused = "REMOTE_REFUSED", FailedPrecondition, 71;
+    /// The remote end of inference failed, or what it answers makes no sense.
+    RemoteFailed = "REMOTE_FAILED", Unavailable, 72;
 
     /// With `--strict`: the answer is made of less than was asked for.
     PartialAnswer = "PARTIAL_ANSWER", FailedPrecondition, 75;
+
+    /// No region of Modal has that name.
+    RegionUnknown = "REGION_UNKNOWN", InvalidArgument, 80;
+    /// The `modal` program is not installed, or is of another version than is needed.
+    ModalToolMissing = "MODAL_TOOL_MISSING", FailedPrecondition, 81;
+    /// There are no credentials for a Modal account.
+    ModalCredentialsMissing = "MODAL_CREDENTIALS_MISSING", FailedPrecondition, 82;
+    /// Modal's control plane does not answer in time.
+    ModalUnreachable = "MODAL_UNREACHABLE", Unavailable, 83;
+    /// Modal refused the deployment, or it failed.
+    ModalDeployFailed = "MODAL_DEPLOY_FAILED", FailedPrecondition, 84;
+    /// Nothing is deployed, as far as the configuration knows.
+    ModalNotDeployed = "MODAL_NOT_DEPLOYED", FailedPrecondition, 85;
+    /// The remote end answers, and the answers are not right.
+    ModalTestFailed = "MODAL_TEST_FAILED", FailedPrecondition, 86;
 }
 
 impl fmt::Display for Reason {

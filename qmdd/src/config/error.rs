@@ -30,6 +30,20 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
+    /// Others can read a secret.
+    #[error("{} can be read or written by others, and holds a secret", .file.display())]
+    SecretExposed {
+        /// The file.
+        file: PathBuf,
+    },
+    /// No secret is in its file.
+    #[error("{} holds no usable secret: {what}", .file.display())]
+    SecretInvalid {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Somebody else changed the file meanwhile.
     #[error("{} changed while it was being edited", .file.display())]
     Conflict {
@@ -74,7 +88,9 @@ pub enum ConfigError {
 impl Failure for ConfigError {
     fn reason(&self) -> Reason {
         match self {
-            Self::Invalid { .. } => Reason::ConfigInvalid,
+            Self::Invalid { .. } | Self::SecretExposed { .. } | Self::SecretInvalid { .. } => {
+                Reason::ConfigInvalid
+            }
             Self::Unavailable { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Reason::DiskFull
             }
@@ -99,6 +115,8 @@ impl Failure for ConfigError {
             Self::Unavailable { file, .. } => {
                 format!("see that {} can be read and written by you", file.display())
             }
+            Self::SecretExposed { file } => format!("run `chmod 600 {}`", file.display()),
+            Self::SecretInvalid { .. } => "run `qmdctl modal deploy`, which writes it anew".into(),
             Self::Conflict { .. } => "run the command again".into(),
             Self::NotEditable { remedy, .. } => remedy.clone(),
             Self::CollectionExists(name) => format!(

@@ -13,7 +13,7 @@ use serde::{
 };
 use serde_saphyr::{Localizer, Location, Spanned, UserMessageFormatter};
 
-use super::ConfigError;
+use super::{ConfigError, ModalConfig, modal::RawModal};
 use crate::domain::{Collection, CollectionName, Role};
 
 /// Glob of a collection that names none.
@@ -32,6 +32,8 @@ pub struct IndexConfig {
     pub editor_uri: Option<String>,
     /// The models it names.
     pub models: ModelChoices,
+    /// Inference at Modal.
+    pub modal: ModalConfig,
 }
 
 /// Which models to use, as configured: a profile, and models by role that go before it.
@@ -93,6 +95,7 @@ impl IndexConfig {
             global_context: raw.global_context,
             editor_uri: raw.editor_uri,
             models: raw.models.unwrap_or_default(),
+            modal: raw.modal.unwrap_or_default().resolve(file, home)?,
         })
     }
 }
@@ -135,6 +138,7 @@ struct Raw {
     )]
     editor_uri: Option<String>,
     models: Option<ModelChoices>,
+    modal: Option<RawModal>,
     collections: Option<Entries<RawCollection>>,
 }
 
@@ -199,7 +203,11 @@ impl RawCollection {
 }
 
 /// A folder as the daemon uses it, whose own working folder means nothing.
-fn absolute(path: &str, file: &Path, home: Option<&Path>) -> Result<PathBuf, &'static str> {
+pub(super) fn absolute(
+    path: &str,
+    file: &Path,
+    home: Option<&Path>,
+) -> Result<PathBuf, &'static str> {
     if path.is_empty() {
         return Err("the path is empty");
     }
@@ -319,6 +327,8 @@ collections:
         assert_eq!(config.models.profile.as_deref(), Some("standard"));
         assert_eq!(config.models.role(Role::Rerank), Some("hf:a/b/c.gguf"));
         assert_eq!(config.models.role(Role::Embed), None);
+        assert_eq!(config.modal.region.as_deref(), Some("eu-west"));
+        assert_eq!(config.modal.max_containers, 4);
         let [notes, docs, a] = config.collections.as_slice() else {
             panic!("three collections")
         };

@@ -3,12 +3,16 @@
 pub mod edit;
 mod error;
 mod index;
+mod modal;
+mod secret;
 mod settings;
 mod surroundings;
 
 pub use self::{
     error::ConfigError,
     index::{DEFAULT_PATTERN, IndexConfig, ModelChoices},
+    modal::ModalConfig,
+    secret::Secret,
     settings::{HubSettings, Settings},
     surroundings::Surroundings,
 };

@@ -4,7 +4,7 @@ use std::{env, ffi::OsString, path::PathBuf, time::Duration};
 
 use qmd_proto::{paths::Dirs, socket::SocketEnv};
 
-use super::{ConfigError, ModelChoices, Surroundings};
+use super::{ConfigError, ModelChoices, Secret, Surroundings};
 
 /// Enough for some tens of thousands of query vectors, scores and expansions.
 const DEFAULT_CACHE: u64 = 64 << 20;
@@ -36,6 +36,10 @@ pub struct Settings {
     pub rerank_probe: bool,
     /// Where this machine is.
     pub surroundings: Surroundings,
+    /// Where the deployment at Modal answers, before what `index.yml` says: `QMDD_MODAL_URL`.
+    pub modal_url: Option<String>,
+    /// Its proxy token: `QMDD_MODAL_TOKEN`.
+    pub modal_token: Option<Secret>,
     /// The user's home folder, for `~` in model paths.
     pub home: Option<PathBuf>,
     /// Where model files come from.
@@ -110,6 +114,8 @@ impl Settings {
             rerank_probe: text("QMDD_RERANK_PROBE")?
                 .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
             surroundings: Surroundings::new(&text)?,
+            modal_url: text("QMDD_MODAL_URL")?,
+            modal_token: text("QMDD_MODAL_TOKEN")?.map(token).transpose()?,
             home: super::index::home(),
             hub: HubSettings {
                 endpoint: text("HF_ENDPOINT")?,
@@ -117,6 +123,15 @@ impl Settings {
             },
         })
     }
+}
+
+/// The token is not repeated in an error.
+fn token(value: String) -> Result<Secret, ConfigError> {
+    Secret::new(&value).map_err(|_| ConfigError::Variable {
+        name: "QMDD_MODAL_TOKEN",
+        value: "[secret]".into(),
+        expected: "one word of visible ASCII",
+    })
 }
 
 fn threads(value: String) -> Result<usize, ConfigError> {
@@ -217,6 +232,21 @@ mod tests {
         assert_eq!(found.log.as_deref(), Some("debug"));
         assert_eq!(found.threads, Some(3));
         assert_eq!(found.socket, PathBuf::from("/run/x.sock"));
+    }
+
+    #[test]
+    fn a_token_is_read_and_never_shown() {
+        let vars = [
+            ("QMDD_MODAL_URL", "http://127.0.0.1:1"),
+            ("QMDD_MODAL_TOKEN", "wk-a.ws-b"),
+        ];
+        let found = settings(&vars).unwrap();
+        assert_eq!(found.modal_url.as_deref(), Some("http://127.0.0.1:1"));
+        let token = found.modal_token.as_ref().map(Secret::expose);
+        assert_eq!(token, Some("wk-a.ws-b"));
+        assert!(!format!("{found:?}").contains("ws-b"));
+        let error = settings(&[("QMDD_MODAL_TOKEN", "wk-a ws-b")]).unwrap_err();
+        assert!(!error.to_string().contains("ws-b"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The daemon's life: lock, socket, services, drain.
 
+mod backend;
 #[cfg(feature = "llama")]
 mod cores;
 mod error;
@@ -29,10 +30,9 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use self::{listen::listen, lock::InstanceLock};
+use self::{backend::backend, listen::listen, lock::InstanceLock};
 use crate::{
     config::Settings,
-    infer::{backend::Backend, cached::Cached},
     rpc::{App, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
 };
 
@@ -64,10 +64,11 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     })?;
 
     let shutdown = CancellationToken::new();
+    let roles = Roles::new(&settings);
     let app = Arc::new(App {
         indexes: Indexes::new(settings.dirs.clone()),
-        backend: remembering(backend(&settings)?, &settings),
-        roles: Roles::new(&settings),
+        backend: backend(&settings, roles.modal())?,
+        roles,
         settings,
         socket: socket.clone(),
         started: Instant::now(),
@@ -173,37 +174,4 @@ fn listen_to_signals(
 
 fn local_path(socket: &tokio::net::UnixListener) -> Option<PathBuf> {
     socket.local_addr().ok()?.as_pathname().map(PathBuf::from)
-}
-
-/// The backend behind a cache, unless that is turned off.
-fn remembering(backend: Arc<dyn Backend>, settings: &Settings) -> Arc<dyn Backend> {
-    if settings.cache_bytes == 0 {
-        return backend;
-    }
-    let file = settings.dirs.inference_cache();
-    Arc::new(Cached::new(backend, file, settings.cache_bytes))
-}
-
-#[cfg(feature = "llama")]
-fn backend(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
-    use crate::infer::llama::{LlamaBackend, LlamaOptions};
-
-    let program = std::env::current_exe().map_err(|source| DaemonError::Io {
-        path: PathBuf::from("qmdd"),
-        source,
-    })?;
-    let threads = settings.threads.unwrap_or_else(cores::usable).clamp(1, 64) as u32;
-    Ok(Arc::new(LlamaBackend::new(LlamaOptions {
-        program,
-        threads,
-        keep_alive: settings.keep_alive,
-        lock_memory: settings.lock_memory,
-        memory_limit: settings.memory_limit,
-        probe: settings.rerank_probe,
-    })))
-}
-
-#[cfg(not(feature = "llama"))]
-fn backend(_: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
-    Ok(Arc::new(crate::infer::none::NoBackend))
 }

@@ -346,6 +346,23 @@ pub trait Backend: Send + Sync {
     /// The model of a role, if calls to it are answered; at once.
     fn info(&self, role: Role) -> Result<ModelInfo, InferError>;
 
+    /// The model of a role for a call about to be made: at once where [`Self::info`] tells it. A
+    /// remote end that was never heard of is asked, which may wake it.
+    async fn described(&self, role: Role, _: &Call) -> Result<ModelInfo, InferError> {
+        self.info(role)
+    }
+
+    /// Whether the models are of another machine, where they may change without anyone here having
+    /// asked for it.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// Bulk calls worth having under way at once, so that the model never waits for them.
+    fn width(&self) -> usize {
+        4
+    }
+
     /// Each role's state, at once and without side effects.
     fn report(&self) -> Vec<ModelReport>;
 
@@ -475,14 +492,71 @@ pub enum InferError {
         free_mib: u64,
     },
     /// This build has no backend of the configured kind.
-    #[error("this build of qmdd has no inference backend")]
-    BackendMissing,
+    #[error("this build of qmdd lacks the {feature} backend, which the configuration asks for")]
+    BackendMissing {
+        /// The feature it was built without.
+        feature: String,
+    },
+    /// The backend cannot be used as it is configured.
+    #[error("{detail}")]
+    Unusable {
+        /// What is wrong.
+        detail: String,
+        /// What mends it.
+        hint: String,
+    },
+    /// The remote end does not answer.
+    #[error("the remote end cannot be reached: {detail}")]
+    Unreachable {
+        /// What happened.
+        detail: String,
+    },
+    /// The remote end wants nothing of this daemon.
+    #[error("the remote end refuses: {detail}")]
+    Refused {
+        /// Why.
+        detail: String,
+        /// What mends it.
+        hint: String,
+    },
+    /// The remote end failed, or makes no sense.
+    #[error("the remote end failed: {detail}")]
+    RemoteFailed {
+        /// What it says.
+        detail: String,
+        /// What mends it.
+        hint: String,
+    },
+    /// The remote end has other models than were reckoned with.
+    #[error("not the same models: {detail}")]
+    ModelsDiffer {
+        /// Which.
+        detail: String,
+        /// What mends it.
+        hint: String,
+    },
     /// The daemon is ending.
     #[error("the daemon is ending")]
     ShuttingDown,
     /// A defect, or the system refused something basic.
     #[error("inference failed: {0}")]
     Internal(String),
+}
+
+impl InferError {
+    /// The index holds vectors, and none of this model of the remote end.
+    pub fn other_index(model: &ModelInfo) -> Self {
+        Self::ModelsDiffer {
+            detail: format!(
+                "the remote end embeds with {} ({}), this index was embedded with another model",
+                model.name,
+                model.sha256.get(..12).unwrap_or_default()
+            ),
+            hint: "deploy the model of the index with `qmdctl modal deploy`, or embed everything \
+                   anew with `qmdctl embed --force`"
+                .into(),
+        }
+    }
 }
 
 impl Failure for InferError {
@@ -500,7 +574,12 @@ impl Failure for InferError {
             Self::Deadline { .. } => Reason::DeadlineExceeded,
             Self::Cancelled => Reason::Cancelled,
             Self::Memory { .. } => Reason::MemoryShort,
-            Self::BackendMissing => Reason::BackendMissing,
+            Self::BackendMissing { .. } => Reason::BackendMissing,
+            Self::Unusable { .. } => Reason::ConfigInvalid,
+            Self::Unreachable { .. } => Reason::RemoteUnreachable,
+            Self::Refused { .. } => Reason::RemoteRefused,
+            Self::RemoteFailed { .. } => Reason::RemoteFailed,
+            Self::ModelsDiffer { .. } => Reason::ModelsDiffer,
             Self::ShuttingDown => Reason::ShuttingDown,
             Self::Internal(_) => Reason::Internal,
         }
@@ -530,7 +609,14 @@ impl Failure for InferError {
                 "free some memory and run `qmdctl models load {role}`, or choose a smaller model: \
                  `qmdctl models use starter`"
             )),
-            Self::BackendMissing => Some("build with `--features llama`".into()),
+            Self::BackendMissing { feature } => Some(format!(
+                "build with `--features {feature}`, or change `modal.inference` in index.yml"
+            )),
+            Self::Unreachable { .. } => Some("run `qmdctl modal status`".into()),
+            Self::Unusable { hint, .. }
+            | Self::Refused { hint, .. }
+            | Self::RemoteFailed { hint, .. }
+            | Self::ModelsDiffer { hint, .. } => Some(hint.clone()),
             Self::Invalid(_) | Self::Cancelled | Self::ShuttingDown | Self::Internal(_) => None,
         }
     }

@@ -150,7 +150,7 @@ impl Backend for Cached {
         if call.lane == Lane::Bulk {
             return self.inner.embed(texts, call).await;
         }
-        let model = self.inner.info(Role::Embed)?;
+        let model = self.inner.described(Role::Embed, &call).await?;
         let keys: Vec<Key> = texts
             .iter()
             .map(|text| key(&model, &[b"embed", text.as_bytes()]))
@@ -176,7 +176,7 @@ impl Backend for Cached {
         documents: Vec<String>,
         call: Call,
     ) -> Result<Vec<Scored>, InferError> {
-        let model = self.inner.info(Role::Rerank)?;
+        let model = self.inner.described(Role::Rerank, &call).await?;
         let keys: Vec<Key> = documents
             .iter()
             .map(|document| key(&model, &[b"rerank", query.as_bytes(), document.as_bytes()]))
@@ -202,7 +202,7 @@ impl Backend for Cached {
         pieces: Option<Pieces>,
         call: Call,
     ) -> Result<Generation, InferError> {
-        let model = self.inner.info(Role::Generate)?;
+        let model = self.inner.described(Role::Generate, &call).await?;
         let how = format!("{sampling:?}");
         let key = key(&model, &[b"generate", prompt.as_bytes(), how.as_bytes()]);
         if let Some(Value::Generation(generation)) = self.store.get(&key) {
@@ -253,6 +253,18 @@ impl Backend for Cached {
 
     fn info(&self, role: Role) -> Result<ModelInfo, InferError> {
         self.inner.info(role)
+    }
+
+    async fn described(&self, role: Role, call: &Call) -> Result<ModelInfo, InferError> {
+        self.inner.described(role, call).await
+    }
+
+    fn is_remote(&self) -> bool {
+        self.inner.is_remote()
+    }
+
+    fn width(&self) -> usize {
+        self.inner.width()
     }
 
     fn report(&self) -> Vec<ModelReport> {

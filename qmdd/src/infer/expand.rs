@@ -39,11 +39,10 @@ pub async fn expand(
     limit: Duration,
     call: Call,
 ) -> Result<Vec<Expansion>, InferError> {
-    let model = backend.info(Role::Generate)?;
+    let call = call.within(limit);
+    let model = backend.described(Role::Generate, &call).await?;
     let prompts::ExpandPrompt { prompt, sampling } = prompts::expand(&model, query);
-    let generation = backend
-        .generate(prompt, sampling, None, call.within(limit))
-        .await?;
+    let generation = backend.generate(prompt, sampling, None, call).await?;
     let whole = match generation.finish {
         Finish::Stop => generation.text.as_str(),
         // The last line may be cut off in the middle.

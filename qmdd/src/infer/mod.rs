@@ -6,6 +6,7 @@ pub mod expand;
 pub mod hardware;
 #[cfg(feature = "llama")]
 pub mod llama;
+#[cfg(feature = "modal")]
 pub mod modal;
 pub mod none;
 pub mod prompts;

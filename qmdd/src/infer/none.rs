@@ -1,4 +1,4 @@
-//! The backend of a build that has none: every call says so.
+//! The backend where there is none to be had: every call says why.
 
 use async_trait::async_trait;
 
@@ -8,18 +8,18 @@ use super::backend::{
 };
 use crate::domain::Role;
 
-/// Answers [`InferError::BackendMissing`] to everything. Lexical search needs no more.
-#[derive(Debug, Default)]
-pub struct NoBackend;
+/// Answers the same error to everything. Lexical search needs no more.
+#[derive(Debug)]
+pub struct NoBackend(pub InferError);
 
 #[async_trait]
 impl Backend for NoBackend {
     async fn embed(&self, _: Vec<String>, _: Call) -> Result<Vec<Embedding>, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     async fn rerank(&self, _: String, _: Vec<String>, _: Call) -> Result<Vec<Scored>, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     async fn generate(
@@ -29,7 +29,7 @@ impl Backend for NoBackend {
         _: Option<Pieces>,
         _: Call,
     ) -> Result<Generation, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     async fn tokenize(
@@ -39,7 +39,7 @@ impl Backend for NoBackend {
         _: bool,
         _: Call,
     ) -> Result<Vec<Vec<i32>>, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     async fn detokenize(
@@ -48,27 +48,27 @@ impl Backend for NoBackend {
         _: Vec<Vec<i32>>,
         _: Call,
     ) -> Result<Vec<String>, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     fn assign(&self, _: Role, _: Assignment) {}
 
     async fn ready(&self, _: Role, _: Call) -> Result<ModelInfo, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     async fn unload(&self, _: Role) -> Result<(), InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     fn info(&self, _: Role) -> Result<ModelInfo, InferError> {
-        Err(InferError::BackendMissing)
+        Err(self.0.clone())
     }
 
     fn report(&self) -> Vec<ModelReport> {
         Role::ALL
             .map(|role| ModelReport {
-                state: ModelState::Failed(InferError::BackendMissing),
+                state: ModelState::Failed(self.0.clone()),
                 ..ModelReport::unconfigured(role)
             })
             .into()

@@ -122,6 +122,14 @@ pub fn fingerprint(model: &ModelInfo, chunker_version: u32) -> String {
     hex::encode(&hash.finalize()[..8])
 }
 
+/// The fingerprints of a model's vectors under every chunker so far: whichever it was, the vectors are
+/// of this model.
+pub fn fingerprints(model: &ModelInfo, chunker_version: u32) -> Vec<String> {
+    (1..=chunker_version)
+        .map(|version| fingerprint(model, version))
+        .collect()
+}
+
 /// A reranking template cut at the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RerankFrame {

@@ -10,7 +10,7 @@ use crate::{
         backend::{Backend, Call, Embedding, InferError, ModelInfo},
         prompts::{self, EmbedFormat},
     },
-    store::{EmbeddedChunk, EmbeddedContent, Pending, Store},
+    store::{EmbeddedChunk, EmbeddedContent, Pending, Scope, Store},
     text::{
         chunk::{self, Limits},
         segment::{Segment, segment},
@@ -19,9 +19,6 @@ use crate::{
 
 /// Documents fetched, and stored, in one go.
 const GROUP: i64 = 32;
-
-/// Documents worked on at the same time, so that the model never waits for the tokeniser.
-const IN_FLIGHT: usize = 4;
 
 /// Chunks sent in one call: small enough to cancel soon, large enough to keep the worker fed.
 const CHUNKS_A_CALL: usize = 32;
@@ -42,16 +39,18 @@ pub struct EmbedProgress {
 /// What an embedding run did.
 pub type EmbedSummary = EmbedProgress;
 
-/// Embeds every document of the scope that lacks vectors of the current model, waiting for the
-/// model when it is still loading. What is done is stored group by group: a later run goes on from
-/// there.
+/// Embeds every document of the scope that lacks vectors of the current model, or with `force` every
+/// one, waiting for the model when it is still loading. What is done is stored group by group: a
+/// later run goes on from there.
 ///
 /// # Errors
-/// When the model cannot be had, the store cannot be written, or the run is cancelled.
+/// When the model cannot be had, or is a remote end's and not the one the rest of the index was
+/// embedded with, the store cannot be written, or the run is cancelled.
 pub async fn embed(
     store: &Store,
     backend: &dyn Backend,
     scope: &[CollectionName],
+    force: bool,
     progress: impl Fn(EmbedProgress),
     cancel: &CancellationToken,
 ) -> Result<EmbedSummary, IngestError> {
@@ -60,6 +59,19 @@ pub async fn embed(
         ..Call::bulk()
     };
     let model = backend.ready(Role::Embed, call.clone()).await?;
+    let forced = force.then(|| Scope {
+        collections: scope.to_vec(),
+    });
+    if backend.is_remote() {
+        let known = prompts::fingerprints(&model, chunk::VERSION);
+        if store.is_of_other_models(known, forced.clone()).await? {
+            return Err(InferError::other_index(&model).into());
+        }
+    }
+    // Not before the model is there: else nothing would be left to search.
+    if let Some(scope) = forced {
+        store.clear_vectors(scope).await?;
+    }
     let embedder = Embedder {
         backend,
         format: EmbedFormat::of(&model),
@@ -85,7 +97,7 @@ pub async fn embed(
         after = last.content_id;
         let embedded: Vec<EmbeddedContent> = stream::iter(group)
             .map(|pending| embedder.content(pending))
-            .buffered(IN_FLIGHT)
+            .buffered(backend.width())
             .try_collect()
             .await?;
         for content in &embedded {

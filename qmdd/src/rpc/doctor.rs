@@ -143,7 +143,10 @@ async fn speed(app: &App) -> Check {
 }
 
 async fn measure(app: &App) -> Result<(u64, Duration), InferError> {
-    let model = app.backend.info(Role::Embed)?;
+    let model = app
+        .backend
+        .described(Role::Embed, &Call::interactive())
+        .await?;
     let format = EmbedFormat::of(&model);
     let mut tokens = 0;
     let started = Instant::now();

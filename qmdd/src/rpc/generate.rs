@@ -71,7 +71,8 @@ pub(super) async fn run(
 ) -> Result<GenerateEvent, Status> {
     let model = app
         .backend
-        .info(Role::Generate)
+        .described(Role::Generate, &call)
+        .await
         .map_err(|error| status(&error))?;
     let (pieces, mut heard) = mpsc::unbounded_channel();
     let passed_on = async {

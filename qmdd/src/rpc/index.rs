@@ -21,7 +21,7 @@ use crate::{
     domain::{Collection, CollectionName, Failure, Reason, Role},
     infer::prompts,
     ingest,
-    store::{Scope, StoreError},
+    store::StoreError,
     text::chunk,
 };
 
@@ -169,22 +169,6 @@ impl IndexService for IndexAdmin {
         let scope = names(&chosen(&config, &request.collections)?);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
-            if request.force {
-                // Not before the model is there: else nothing would be left to search.
-                let call = crate::infer::backend::Call::bulk();
-                app.backend
-                    .ready(Role::Embed, call)
-                    .await
-                    .map_err(|error| status(&error))?;
-                let scope = Scope {
-                    collections: scope.clone(),
-                };
-                index
-                    .store
-                    .clear_vectors(scope)
-                    .await
-                    .map_err(|error| status(&error))?;
-            }
             let report = |step: ingest::EmbedProgress| {
                 progress.send(EmbedIndexEvent {
                     event: Some(embed_index_event::Event::Progress(EmbedIndexProgress {
@@ -196,7 +180,8 @@ impl IndexService for IndexAdmin {
                 });
             };
             let backend = app.backend.as_ref();
-            let summary = ingest::embed(&index.store, backend, &scope, report, &cancel)
+            let force = request.force;
+            let summary = ingest::embed(&index.store, backend, &scope, force, report, &cancel)
                 .await
                 .map_err(|error| status(&error))?;
             Ok(EmbedIndexEvent {

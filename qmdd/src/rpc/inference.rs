@@ -77,7 +77,8 @@ impl InferenceService for Inference {
         let request = request.into_inner();
         let (call, _guard) = call(request.priority());
         let backend = &self.0.backend;
-        let model = backend.info(Role::Rerank).map_err(|error| status(&error))?;
+        let model = backend.described(Role::Rerank, &call).await;
+        let model = model.map_err(|error| status(&error))?;
         let scored = backend
             .rerank(request.query, request.documents, call)
             .await
@@ -107,7 +108,8 @@ impl InferenceService for Inference {
         let (call, _guard) = call(request.priority());
         let backend = self.0.backend.as_ref();
         let model = backend
-            .info(Role::Generate)
+            .described(Role::Generate, &call.clone().within(limit))
+            .await
             .map_err(|error| status(&error))?;
         let expansions = expand::expand(backend, &request.query, limit, call)
             .await
@@ -180,7 +182,8 @@ impl InferenceService for Inference {
 
 async fn embed(app: &App, request: EmbedRequest, call: Call) -> Result<EmbedReply, Status> {
     let backend = &app.backend;
-    let model = backend.info(Role::Embed).map_err(|error| status(&error))?;
+    let model = backend.described(Role::Embed, &call).await;
+    let model = model.map_err(|error| status(&error))?;
     let format = EmbedFormat::of(&model);
     let as_document = request.kind() == EmbedKind::Document;
     let texts = request.inputs.iter().map(|input| {

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 
 use super::{App, DEFAULT_INDEX};
 use crate::{
-    config::{ConfigError, IndexConfig, ModelChoices, Settings},
+    config::{ConfigError, IndexConfig, ModalConfig, ModelChoices, Settings},
     domain::{Failure, Reason, Role},
     infer::backend::{Assignment, InferError, ModelShape, ModelSource},
     models::{Installed, ModelError, ModelSpec, ModelStore, Profile, blocking, gguf::GgufInfo},
@@ -17,6 +17,8 @@ pub struct Roles {
     /// Model files.
     pub store: ModelStore,
     home: Option<PathBuf>,
+    /// Inference at Modal, as it was configured when the daemon started.
+    modal: ModalConfig,
     /// Held while roles are assigned: one change at a time.
     assigning: Mutex<()>,
 }
@@ -36,8 +38,14 @@ impl Roles {
         Self {
             store: ModelStore::new(settings.dirs.models(), &settings.dirs.qmd_cache),
             home: settings.home.clone(),
+            modal: load(settings).unwrap_or_default().1,
             assigning: Mutex::default(),
         }
+    }
+
+    /// Inference at Modal, as it was configured when the daemon started: what the backend is made of.
+    pub fn modal(&self) -> &ModalConfig {
+        &self.modal
     }
 
     /// The profile that fills roles without a model of their own: the configured one, else the
@@ -73,10 +81,13 @@ impl Roles {
     /// everything as it is.
     pub async fn assign(&self, app: &App) {
         let _assigning = self.assigning.lock().await;
-        let choices = match configured(&app.settings) {
-            Ok(choices) => choices,
+        let (choices, modal) = match load(&app.settings) {
+            Ok(configured) => configured,
             Err(error) => return tracing::error!(%error, "models are left as they are"),
         };
+        if modal.inference || self.modal.inference {
+            return self.leave_to_modal(app, &modal);
+        }
         let choices = match self.choices(&choices) {
             Ok(choices) => choices,
             Err(error) => return tracing::error!(%error, "models are left as they are"),
@@ -125,6 +136,25 @@ impl Roles {
         }
     }
 
+    /// The remote end has its own models. Where the configuration came to ask for the other backend,
+    /// neither is used: a backend is chosen once.
+    fn leave_to_modal(&self, app: &App, now: &ModalConfig) {
+        for role in Role::ALL {
+            let assignment = if now.inference == self.modal.inference {
+                Assignment::None
+            } else {
+                Assignment::Withheld {
+                    name: String::new(),
+                    error: InferError::Unusable {
+                        detail: "modal.inference has changed since the daemon started".into(),
+                        hint: "run `qmdctl daemon restart`".into(),
+                    },
+                }
+            };
+            app.backend.assign(role, assignment);
+        }
+    }
+
     async fn find(&self, name: &str) -> Result<(Installed, GgufInfo), ModelError> {
         let spec = ModelSpec::parse(name, self.home.as_deref())?;
         let store = self.store.clone();
@@ -150,10 +180,15 @@ fn shape(info: &GgufInfo) -> ModelShape {
     }
 }
 
+/// The models that configuration and environment name, and whether Modal's count instead.
+fn load(settings: &Settings) -> Result<(ModelChoices, ModalConfig), ConfigError> {
+    let config = IndexConfig::load(&settings.dirs.index_config(DEFAULT_INDEX))?;
+    Ok((config.models.or(settings.models.clone()), config.modal))
+}
+
 /// The models that configuration and environment name.
 pub(super) fn configured(settings: &Settings) -> Result<ModelChoices, ConfigError> {
-    let config = IndexConfig::load(&settings.dirs.index_config(DEFAULT_INDEX))?;
-    Ok(config.models.or(settings.models.clone()))
+    Ok(load(settings)?.0)
 }
 
 fn withheld(role: Role, name: &str, error: &ModelError) -> InferError {

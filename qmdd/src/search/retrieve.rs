@@ -8,7 +8,7 @@ use super::{SearchError, report};
 use crate::{
     domain::{Failure, Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
     infer::{
-        backend::{Backend, Call, InferError},
+        backend::{Backend, Call, InferError, ModelInfo},
         prompts::{self, EmbedFormat},
     },
     store::{LexicalHit, Scope, Store, VectorHit},
@@ -95,17 +95,21 @@ pub(super) async fn vector(
         return Ok(None);
     }
     let started = Instant::now();
-    let (fingerprint, vector) = match embed(backend, text, cancel).await {
-        Ok(embedded) => embedded,
-        Err(error) => {
-            return Ok(Some(VectorRun {
-                hits: Vec::new(),
-                error: Some(error),
-                unembedded: 0,
-                elapsed: started.elapsed(),
-            }));
-        }
+    let missing = |error| VectorRun {
+        hits: Vec::new(),
+        error: Some(error),
+        unembedded: 0,
+        elapsed: started.elapsed(),
     };
+    let (model, vector) = match embed(backend, text, cancel).await {
+        Ok(embedded) => embedded,
+        Err(error) => return Ok(Some(missing(error))),
+    };
+    let known = prompts::fingerprints(&model, chunk::VERSION);
+    if backend.is_remote() && store.is_of_other_models(known, None).await? {
+        return Ok(Some(missing(InferError::other_index(&model))));
+    }
+    let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
     let (hits, unembedded) = tokio::try_join!(
         store.nearest(&fingerprint, vector, scope.clone(), depth),
         store.pending_count(&fingerprint, scope.collections.clone()),
@@ -118,25 +122,22 @@ pub(super) async fn vector(
     }))
 }
 
-/// The query's vector, and the fingerprint of the vectors it compares to.
+/// The query's vector, and the model it is of.
 async fn embed(
     backend: &dyn Backend,
     text: &str,
     cancel: &CancellationToken,
-) -> Result<(String, Vec<f32>), InferError> {
-    let model = backend.info(Role::Embed)?;
+) -> Result<(ModelInfo, Vec<f32>), InferError> {
     let call = Call {
         cancel: cancel.clone(),
         ..Call::interactive()
     }
     .within(EMBED_LIMIT);
+    let model = backend.described(Role::Embed, &call).await?;
     let text = EmbedFormat::of(&model).query(text);
     let mut embeddings = backend.embed(vec![text], call).await?;
     let embedding = embeddings
         .pop()
         .ok_or_else(|| InferError::Internal("the model gave no vector".into()))?;
-    Ok((
-        prompts::fingerprint(&model, chunk::VERSION),
-        embedding.values,
-    ))
+    Ok((model, embedding.values))
 }

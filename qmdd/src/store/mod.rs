@@ -10,6 +10,7 @@ mod error;
 mod lexical;
 mod lookup;
 mod migrations;
+mod models;
 mod pending;
 mod scope;
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(super) async fn wake(
             Err(status) => {
                 failures += 1;
                 let failure = Failure::from(status);
-                if failures > FAILURES || failure.reason != Reason::ModalPingFailed.as_str() {
+                if failures > FAILURES || !is_passing(&failure) {
                     progress.finish();
                     return Err(failure.into());
                 }
@@ -83,9 +83,16 @@ pub(super) async fn wake(
     }
 }
 
+/// Whether a new deployment may answer so until its name and its token are known everywhere.
+fn is_passing(failure: &Failure) -> bool {
+    [Reason::RemoteUnreachable, Reason::RemoteRefused]
+        .iter()
+        .any(|reason| failure.reason == reason.as_str())
+}
+
 fn unwell(message: &str) -> Failure {
     Failure::new(
-        Reason::ModalPingFailed,
+        Reason::RemoteFailed,
         format!("the deployment is not well: {message}"),
     )
     .hint("see `qmdctl modal logs`")

@@ -25,7 +25,6 @@ pub struct Deployment<'a> {
 /// # Errors
 /// When the file is broken or cannot be written, or it changed meanwhile.
 pub fn save_deployment(file: &Path, deployment: &Deployment<'_>) -> Result<(), ConfigError> {
-    let text = |value: &'_ str| Some(Setting::Text(value));
     let optional = [
         ("gpu", deployment.gpu),
         ("compute_region", deployment.compute_region),
@@ -35,8 +34,8 @@ pub fn save_deployment(file: &Path, deployment: &Deployment<'_>) -> Result<(), C
         .filter_map(|(key, value)| Some((key, Some(Setting::Text(value?)))));
     let changes = [
         ("inference", Some(Setting::Switch(true))),
-        ("url", text(deployment.url)),
-        ("region", text(deployment.region)),
+        ("url", Some(Setting::Text(deployment.url))),
+        ("region", Some(Setting::Text(deployment.region))),
     ];
     apply(file, SECTION, changes.into_iter().chain(optional))
 }

@@ -129,7 +129,8 @@ impl Failure for PingError {
     fn reason(&self) -> Reason {
         match self {
             Self::Address(_) => Reason::InvalidArgument,
-            _ => Reason::ModalPingFailed,
+            Self::Unreachable { .. } => Reason::RemoteUnreachable,
+            Self::Refused { .. } | Self::Absent { .. } => Reason::RemoteRefused,
         }
     }
 

@@ -5,6 +5,7 @@ mod file;
 mod lexical;
 mod lookup;
 mod model;
+mod models;
 mod threads;
 mod vectors;
 

@@ -1,0 +1,188 @@
+//! What the configuration says of the remote end, checked without talking to it.
+
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+
+use reqwest::Url;
+
+use super::{http::Patience, session::Setup};
+use crate::{
+    config::{ConfigError, ModalConfig, Secret, Settings},
+    domain::Failure,
+    infer::backend::InferError,
+};
+
+/// Largest answer. Token lists of a body of the gateway's largest size stay below it.
+const LARGEST_ANSWER: usize = 128 << 20;
+
+/// How the remote end is reached.
+#[derive(Debug, Clone)]
+pub struct ModalOptions {
+    url: Option<String>,
+    token: Option<Secret>,
+    config: ModalConfig,
+    memory: PathBuf,
+}
+
+impl ModalOptions {
+    /// Gathers them from the file and the environment.
+    ///
+    /// # Errors
+    /// When the token's file cannot be read, or others can read it.
+    pub fn new(config: &ModalConfig, settings: &Settings) -> Result<Self, InferError> {
+        let token = config.token(settings).map_err(|error| unusable(&error))?;
+        Ok(Self {
+            url: settings.modal_url.clone().or_else(|| config.url.clone()),
+            token,
+            config: config.clone(),
+            memory: settings.dirs.cache.join("modal.json"),
+        })
+    }
+
+    /// GPU and region, as `status` shows them.
+    pub(super) fn place(&self) -> String {
+        // `WORKSPACE--APP-SERVER.REGION.modal.direct`
+        let host = self
+            .url
+            .as_deref()
+            .and_then(|url| url.split_once(".modal."));
+        let host = host.and_then(|(host, _)| Some(host.rsplit_once('.')?.1.to_owned()));
+        match self.config.region.clone().or(host) {
+            Some(region) => format!("{}, {region}", self.config.gpu),
+            None => self.config.gpu.clone(),
+        }
+    }
+
+    pub(super) fn setup(self) -> Result<Setup, InferError> {
+        let Some(text) = &self.url else {
+            return Err(misconfigured(
+                "modal.url is not set: no deployment is known",
+                "run `qmdctl modal deploy`, which sets it",
+            ));
+        };
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| misconfigured(format!("{text:?} is no web address"), AMEND))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            let detail = "modal.url holds a password";
+            return Err(misconfigured(detail, "put it into QMDD_MODAL_TOKEN"));
+        }
+        let local = is_loopback(&url);
+        if !local && url.scheme() == "http" {
+            let detail = format!("{text} is an address without encryption");
+            return Err(misconfigured(detail, AMEND));
+        }
+        if !local && self.token.is_none() {
+            return Err(misconfigured(
+                "there is no proxy token for Modal",
+                "run `qmdctl modal deploy`, which makes one, or set QMDD_MODAL_TOKEN",
+            ));
+        }
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let config = &self.config;
+        Ok(Setup {
+            url,
+            token: self.token,
+            containers: config.max_containers as usize,
+            lives_on: if config.min_containers > 0 {
+                Duration::MAX
+            } else {
+                seconds(config.scaledown_window)
+            },
+            keep_warm: if config.min_containers > 0 {
+                Duration::ZERO
+            } else {
+                seconds(config.keep_warm * 60)
+            },
+            patience: Patience {
+                // Three of them fit into what a search waits for its vector.
+                connect: Duration::from_millis(2500),
+                answer: Duration::from_secs(300),
+                backoff: Duration::from_millis(100),
+                look: Duration::from_millis(500),
+                start: seconds(config.timeout),
+                most: LARGEST_ANSWER,
+            },
+            memory: self.memory,
+        })
+    }
+}
+
+const AMEND: &str = "mend modal.url in index.yml, or run `qmdctl modal deploy`";
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn misconfigured(detail: impl Into<String>, hint: &str) -> InferError {
+    InferError::Unusable {
+        detail: detail.into(),
+        hint: format!("{hint}; then run `qmdctl daemon restart`"),
+    }
+}
+
+fn unusable(error: &ConfigError) -> InferError {
+    let hint = error.hint().unwrap_or_default();
+    misconfigured(error.to_string(), &hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: Option<&str>, token: Option<&str>) -> ModalOptions {
+        ModalOptions {
+            url: url.map(str::to_owned),
+            token: token.map(|token| Secret::new(token).unwrap()),
+            config: ModalConfig::default(),
+            memory: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_before_it_is_tried() {
+        for (url, token, complaint) in [
+            (None, None, "modal.url is not set"),
+            (Some("https://a.example"), None, "no proxy token"),
+            (Some("http://a.example"), Some("t"), "without encryption"),
+            (Some("https://u:p@a.example"), Some("t"), "a password"),
+            (Some("https://"), Some("t"), "no web address"),
+        ] {
+            let Err(error) = options(url, token).setup() else {
+                panic!("{url:?} is taken");
+            };
+            assert!(error.to_string().contains(complaint), "{error}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("qmdctl daemon restart"), "{hint}");
+        }
+        for (url, token) in [
+            ("http://127.0.0.1:8000", None),
+            ("http://[::1]:8000", None),
+            ("http://localhost:8000", None),
+            ("https://a.example", Some("t")),
+        ] {
+            assert!(options(Some(url), token).setup().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_place_is_of_the_configuration_else_of_the_address() {
+        let at = |url| options(Some(url), None).place();
+        assert_eq!(
+            at("https://w--qmd-inference.eu-west.modal.direct"),
+            "T4, eu-west"
+        );
+        assert_eq!(at("http://127.0.0.1:1"), "T4");
+    }
+
+    #[test]
+    fn the_token_is_not_shown() {
+        let options = options(Some("https://a.example"), Some("wk-a.ws-b"));
+        assert!(!format!("{options:?}").contains("ws-b"));
+    }
+}
