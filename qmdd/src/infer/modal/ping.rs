@@ -7,10 +7,8 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use rustls::crypto::ring;
 use serde::Deserialize;
 
+use super::contract::{VERSION, VERSION_HEADER};
 use crate::domain::{Failure, Reason, Role};
-
-/// Version of the contract that this daemon speaks.
-const CONTRACT: u32 = 1;
 
 /// Longest body that is read, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -194,13 +192,13 @@ pub async fn ping(url: &str, token: Option<&str>, limit: Duration) -> Result<Pon
         }
         _ => return Ok(pong(State::Failed(told(&body, status)), None)),
     }
-    let info = ask("/v1/info").header("x-qmd-contract", CONTRACT.to_string());
+    let info = ask("/v1/info").header(VERSION_HEADER, VERSION);
     let (status, body) = answer(info).await.map_err(unreachable)?;
     let state = match status {
         StatusCode::OK => match serde_json::from_slice::<Info>(&body) {
-            Ok(info) if info.contract == CONTRACT => return Ok(pong(State::Ready, Some(info))),
+            Ok(info) if info.contract == VERSION => return Ok(pong(State::Ready, Some(info))),
             Ok(info) => State::Failed(format!(
-                "it speaks version {} of the contract, this daemon {CONTRACT}",
+                "it speaks version {} of the contract, this daemon {VERSION}",
                 info.contract
             )),
             Err(error) => State::Failed(format!("its /v1/info makes no sense: {error}")),
