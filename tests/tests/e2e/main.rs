@@ -6,5 +6,6 @@ mod foreign;
 mod golden;
 mod inference;
 mod lifecycle;
+mod modal;
 mod models;
 mod search;
