@@ -2,6 +2,7 @@
 //! clients that ask it.
 
 mod daemon;
+mod gateway;
 mod outcome;
 mod programs;
 mod sandbox;
@@ -12,6 +13,7 @@ pub mod wait;
 
 pub use self::{
     daemon::Daemon,
+    gateway::{Gateway, Remote},
     outcome::{Outcome, run},
     programs::{program, workspace},
     sandbox::Sandbox,

@@ -6,6 +6,7 @@ mod foreign;
 mod golden;
 mod inference;
 mod lifecycle;
+mod modal;
 mod modal_lifecycle;
 mod modal_region;
 mod models;

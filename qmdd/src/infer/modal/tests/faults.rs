@@ -61,8 +61,9 @@ async fn silence_ends_at_the_callers_deadline_or_at_our_own() {
 
 #[tokio::test]
 async fn a_slow_drip_ends_at_the_deadline() {
-    let server = failing(|_| Answer::new(200, vec![b' '; 1000]).drip(Duration::from_millis(20)));
-    let near = Near::new(&server.await);
+    let drip = Answer::new(200, vec![b' '; 1000]).drip(Duration::from_millis(20));
+    let server = failing(move |_| drip.clone()).await;
+    let near = Near::new(&server);
     let call = Call::interactive().within(Duration::from_millis(100));
     let error = near.modal.embed(vec!["1".into()], call).await.unwrap_err();
     assert_eq!(error.reason(), Reason::DeadlineExceeded);
