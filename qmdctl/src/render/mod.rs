@@ -109,7 +109,7 @@ impl Screen {
     }
 
     /// Asks the person at the terminal, who answers on the same line.
-    pub(crate) fn ask(self, question: &str) {
+    pub(crate) fn ask(question: &str) {
         tell(question);
     }
 

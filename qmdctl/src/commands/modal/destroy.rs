@@ -25,7 +25,7 @@ pub(in crate::commands) async fn run(
 ) -> Result<()> {
     let app = app();
     if !args.yes {
-        confirm(screen, &app)?;
+        confirm(&app)?;
     }
     let tool = Tool::find(Duration::from_secs(args.timeout)).await?;
     tool.check_credentials().await?;
@@ -56,14 +56,14 @@ fn is_gone(said: &str) -> bool {
 }
 
 /// Asks the person at the terminal.
-fn confirm(screen: Screen, app: &str) -> Result<()> {
+fn confirm(app: &str) -> Result<()> {
     let refused = |message: &str| {
         Failure::new(Reason::Cancelled, message.to_owned()).hint("run it with `--yes`")
     };
     if !io::stdin().is_terminal() {
         return Err(refused("nobody can be asked whether to stop the deployment").into());
     }
-    screen.ask(&format!(
+    Screen::ask(&format!(
         "Stop {app} at Modal, and keep inference on this machine? [y/N] "
     ));
     let mut answer = String::new();

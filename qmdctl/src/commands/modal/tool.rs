@@ -253,17 +253,12 @@ async fn next<R: AsyncRead + Unpin>(pipe: &mut Option<Lines<R>>) -> Option<Strin
     let Some(open) = pipe else {
         return std::future::pending().await;
     };
-    match open.next_segment().await {
-        Ok(Some(line)) => Some(
-            String::from_utf8_lossy(&line)
-                .trim_end_matches('\r')
-                .to_owned(),
-        ),
-        Ok(None) | Err(_) => {
-            *pipe = None;
-            None
-        }
-    }
+    let Ok(Some(line)) = open.next_segment().await else {
+        *pipe = None;
+        return None;
+    };
+    let line = String::from_utf8_lossy(&line);
+    Some(line.trim_end_matches('\r').to_owned())
 }
 
 /// Major and minor of `modal client version: 1.6.4`.
