@@ -31,8 +31,8 @@ type Landing = Option<Result<(), InferError>>;
 pub(super) enum State {
     /// Nothing was heard of it for a while: it may well have ended.
     Cold,
-    /// On its way, since then.
-    Warming(Instant),
+    /// On its way.
+    Warming,
     /// Answered a moment ago.
     Warm,
     /// The last that was heard of it was this.
@@ -51,8 +51,8 @@ pub(super) struct Warmth {
 
 #[derive(Default)]
 struct Now {
-    /// The flight under way, and when it began.
-    flight: Option<(Instant, watch::Receiver<Landing>)>,
+    /// The flight under way.
+    flight: Option<watch::Receiver<Landing>>,
     answered: Option<Instant>,
     latency: Option<Duration>,
     failed: Option<InferError>,
@@ -79,7 +79,7 @@ impl Warmth {
     pub(super) fn state(&self) -> State {
         let now = self.lock();
         match (&now.flight, now.answered, &now.failed) {
-            (Some((since, _)), ..) => State::Warming(*since),
+            (Some(_), ..) => State::Warming,
             (None, _, Some(error)) => State::Failed(error.clone()),
             (None, Some(at), None) if at.elapsed() < self.lives_on => State::Warm,
             (None, _, None) => State::Cold,
@@ -121,10 +121,10 @@ impl Warmth {
                 return Ok(());
             }
             match &now.flight {
-                Some((_, landing)) => landing.clone(),
+                Some(landing) => landing.clone(),
                 None => {
                     let (tell, landing) = watch::channel(None);
-                    now.flight = Some((Instant::now(), landing.clone()));
+                    now.flight = Some(landing.clone());
                     tokio::spawn(Arc::clone(self).fly(tell));
                     landing
                 }
@@ -177,7 +177,7 @@ impl Warmth {
                     }
                     None
                 }
-                Err(Fault::Busy { wait }) => wait,
+                Err(Fault::Busy { wait, .. }) => wait,
                 Err(Fault::Cold | Fault::Restarting) => {
                     broken = 0;
                     None
