@@ -110,7 +110,10 @@ impl Settings {
             rerank_probe: text("QMDD_RERANK_PROBE")?
                 .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
             modal_url: text("QMDD_MODAL_URL")?,
-            modal_token: text("QMDD_MODAL_TOKEN")?.map(token).transpose()?,
+            modal_token: text("QMDD_MODAL_TOKEN")?
+                .as_deref()
+                .map(token)
+                .transpose()?,
             home: super::index::home(),
             hub: HubSettings {
                 endpoint: text("HF_ENDPOINT")?,
@@ -121,8 +124,8 @@ impl Settings {
 }
 
 /// The token is not repeated in an error.
-fn token(value: String) -> Result<Secret, ConfigError> {
-    Secret::new(&value).map_err(|_| ConfigError::Variable {
+fn token(value: &str) -> Result<Secret, ConfigError> {
+    Secret::new(value).map_err(|_| ConfigError::Variable {
         name: "QMDD_MODAL_TOKEN",
         value: "[secret]".into(),
         expected: "one word of visible ASCII",

@@ -21,13 +21,12 @@ impl Modal {
             (Ok(()), State::Warm, Some(remote)) => ModelState::Ready(remote.info()),
             (Ok(()), State::Warm | State::Cold, _) => ModelState::Unloaded,
         };
-        let mut device = format!("Modal {}", self.place);
-        if let Some(latency) = self.session.latency() {
-            device += &format!(", last answer in {} ms", latency.as_millis());
-        }
+        let latency = self.session.latency().map_or_else(String::new, |latency| {
+            format!(", last answer in {} ms", latency.as_millis())
+        });
         ModelReport {
             name: remote.map_or_else(|| UNNAMED.into(), |remote| remote.name.clone()),
-            device,
+            device: format!("Modal {}{latency}", self.place),
             state,
             ..ModelReport::unconfigured(role)
         }

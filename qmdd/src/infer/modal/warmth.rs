@@ -120,14 +120,13 @@ impl Warmth {
             if now.answered.is_some_and(|answered| answered > found) {
                 return Ok(());
             }
-            match &now.flight {
-                Some(landing) => landing.clone(),
-                None => {
-                    let (tell, landing) = watch::channel(None);
-                    now.flight = Some(landing.clone());
-                    tokio::spawn(Arc::clone(self).fly(tell));
-                    landing
-                }
+            if let Some(landing) = &now.flight {
+                landing.clone()
+            } else {
+                let (tell, landing) = watch::channel(None);
+                now.flight = Some(landing.clone());
+                tokio::spawn(Arc::clone(self).fly(tell));
+                landing
             }
         };
         let landed = landing.wait_for(Option::is_some).await;
