@@ -7,17 +7,17 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench models foreign clean
+.PHONY: help demo test build lint bench models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: build ## build, fetch the starter models, index docs/ and ask a question
 	@.ci/demo
 
-test: lint build models foreign ## check format, lints, unit tests and end-to-end tests with real models
+test: lint build models foreign remote ## check format, lints, unit tests and end-to-end tests with real models
 	$(CARGO) test $(FLAGS) --doc
 	$(CARGO) test $(FLAGS) --lib --bins
 # Last, so that the output ends with what matters most.
@@ -53,7 +53,7 @@ foreign: ## fetch what the Python and Node test clients, and the gateway, need
 target/foreign/python/for-%: tests/python/requirements.txt
 	$(pip)
 
-target/foreign/modal/for-%: modal/requirements.txt
+target/foreign/modal/for-%: modal/requirements-dev.txt modal/requirements.txt
 	$(pip)
 
 # Installs the packages a stamp stands for, beside it.
@@ -67,6 +67,19 @@ endef
 $(NODE_STAMP): tests/node/package-lock.json
 	cd tests/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
+
+# Ten minutes the first time; kept in the user's cache, so once for all checkouts. Where it cannot be
+# built the tests with it are skipped, with a loud line, unless QMD_REQUIRE_REAL=1.
+llama-server: ## build the llama-server that the remote end is tested with
+	@modal/build_llama_server.sh >/dev/null || test "$$QMD_REQUIRE_REAL" != 1
+
+remote: models foreign llama-server ## test the remote end at Modal, in modal/
+	cd modal && export PYTHONPATH=$(CURDIR)/target/foreign/modal PYTHONDONTWRITEBYTECODE=1 && \
+		python3 -m ruff check --quiet && python3 -m ruff format --check --quiet && \
+		python3 -m pytest --quiet -p no:cacheprovider
+
+modal-local: build models foreign ## run the remote end on this machine, and a qmdd that uses it
+	@.ci/modal-local
 
 clean: ## stop the demo and remove everything built
 	@.ci/demo stop

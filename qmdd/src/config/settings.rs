@@ -115,7 +115,10 @@ impl Settings {
                 .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
             surroundings: Surroundings::new(&text)?,
             modal_url: text("QMDD_MODAL_URL")?,
-            modal_token: text("QMDD_MODAL_TOKEN")?.map(token).transpose()?,
+            modal_token: text("QMDD_MODAL_TOKEN")?
+                .as_deref()
+                .map(token)
+                .transpose()?,
             home: super::index::home(),
             hub: HubSettings {
                 endpoint: text("HF_ENDPOINT")?,
@@ -126,8 +129,8 @@ impl Settings {
 }
 
 /// The token is not repeated in an error.
-fn token(value: String) -> Result<Secret, ConfigError> {
-    Secret::new(&value).map_err(|_| ConfigError::Variable {
+fn token(value: &str) -> Result<Secret, ConfigError> {
+    Secret::new(value).map_err(|_| ConfigError::Variable {
         name: "QMDD_MODAL_TOKEN",
         value: "[secret]".into(),
         expected: "one word of visible ASCII",

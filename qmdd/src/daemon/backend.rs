@@ -1,6 +1,6 @@
 //! Which backend the configuration asks for: Modal or this machine, and never one for the other.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use super::DaemonError;
 use crate::{
@@ -56,7 +56,7 @@ fn here(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
     use crate::infer::llama::{LlamaBackend, LlamaOptions};
 
     let program = std::env::current_exe().map_err(|source| DaemonError::Io {
-        path: PathBuf::from("qmdd"),
+        path: "qmdd".into(),
         source,
     })?;
     let threads = settings.threads.unwrap_or_else(super::cores::usable);

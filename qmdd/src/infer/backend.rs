@@ -591,7 +591,6 @@ impl Failure for InferError {
                 "run `qmdctl models pull starter`, or name a model under `models:` in index.yml"
                     .into(),
             ),
-            Self::Missing { hint, .. } => Some(hint.clone()),
             Self::Corrupt { .. } => Some("run `qmdctl models pull` for its profile again".into()),
             Self::Loading { .. } => {
                 Some("ask again in a moment; `qmdctl status` shows its progress".into())
@@ -613,7 +612,8 @@ impl Failure for InferError {
                 "build with `--features {feature}`, or change `modal.inference` in index.yml"
             )),
             Self::Unreachable { .. } => Some("run `qmdctl modal status`".into()),
-            Self::Unusable { hint, .. }
+            Self::Missing { hint, .. }
+            | Self::Unusable { hint, .. }
             | Self::Refused { hint, .. }
             | Self::RemoteFailed { hint, .. }
             | Self::ModelsDiffer { hint, .. } => Some(hint.clone()),

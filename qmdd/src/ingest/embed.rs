@@ -132,10 +132,12 @@ impl Embedder<'_> {
     /// Chunks and embeds one document.
     async fn content(&self, pending: Pending) -> Result<EmbeddedContent, IngestError> {
         let segments = segment(&pending.text);
-        let tokens = self.count(&pending.text, &segments).await?;
         let wrapping = self.format.document(&pending.title, "");
-        let wrapping = self.tokenize(vec![wrapping], true).await?[0];
-        let mut limit = self.limit(wrapping);
+        let (tokens, wrapping) = tokio::try_join!(
+            self.count(&pending.text, &segments),
+            self.tokenize(vec![wrapping], true)
+        )?;
+        let mut limit = self.limit(wrapping[0]);
         loop {
             let spans = chunk::pack(&pending.text, &segments, &tokens, limits(limit));
             match self.chunks(&pending, &spans).await {

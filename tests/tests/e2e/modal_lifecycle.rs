@@ -316,24 +316,18 @@ fn an_interrupted_deployment_leaves_nothing_behind() -> Result<()> {
     scene.is_untouched()
 }
 
-/// The folder of the real `modal` program: `QMD_TEST_MODAL`, else where `make modal-venv` puts it.
+/// Where the real `modal` package is; `None`, with a loud line, where it is not.
 fn real_modal() -> Result<Option<PathBuf>> {
-    let folder = match env::var_os("QMD_TEST_MODAL") {
-        Some(folder) => PathBuf::from(folder),
-        None => workspace().join("target/modal/venv/bin"),
-    };
-    if folder.join("modal").is_file() {
+    let folder = workspace().join("target/foreign/modal");
+    if folder.join("bin/modal").is_file() {
         return Ok(Some(folder));
     }
+    let absent = format!("no modal in {}: run `make foreign`", folder.display());
     if env::var_os("QMD_REQUIRE_REAL").is_some_and(|value| value == "1") {
-        bail!("no modal in {}: run `make modal-venv`", folder.display());
+        bail!(absent);
     }
     // Not by a macro: what those print is held back.
-    writeln!(
-        io::stderr(),
-        "SKIPPED: no modal in {}: run `make modal-venv`",
-        folder.display()
-    )?;
+    writeln!(io::stderr(), "SKIPPED: {absent}")?;
     Ok(None)
 }
 
@@ -344,10 +338,11 @@ fn the_real_program_without_credentials_and_without_a_network() -> Result<()> {
     };
     let sandbox = Sandbox::with_models()?;
     let daemon = Daemon::start_with(sandbox, [("QMDD_MODAL_REGION", "eu-west")])?;
-    let path = format!("{}:{}", folder.display(), env::var("PATH")?);
+    let path = format!("{}:{}", folder.join("bin").display(), env::var("PATH")?);
     let deploy = |variables: &[(&str, &str)], arguments: &[&str]| {
         let mut command = daemon.command(program("qmdctl")?);
-        command.env("PATH", &path).envs(variables.iter().copied());
+        command.env("PATH", &path).env("PYTHONPATH", &folder);
+        command.envs(variables.iter().copied());
         run(command.args(["modal", "deploy"]).args(arguments))
     };
     let unknown = deploy(&[], &[])?.fails(Reason::ModalCredentialsMissing);

@@ -81,7 +81,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &DeployA
             .hint(format!("see `modal server info {server}`"))
         })?;
     if args.new_token || !plan.has_token {
-        token::make(&tool, &home.dirs.modal_token()).await?;
+        token::make(&tool, Path::new(&plan.token_file)).await?;
         screen.note("made a proxy token");
     }
     let begin = Instant::now();

@@ -5,7 +5,10 @@ use std::time::Duration;
 use reqwest::{StatusCode, header::HeaderMap};
 use tower::BoxError;
 
-use super::contract::{Refusal, RefusalFacts, VERSION};
+use super::{
+    contract::{Refusal, RefusalFacts, VERSION},
+    stack::ADMITTED,
+};
 use crate::{domain::Role, infer::backend::InferError};
 
 /// How a model of the remote end is called before its name is known.
@@ -31,6 +34,8 @@ pub(super) enum Fault {
     Busy {
         /// When to come back, where it says so.
         wait: Option<Duration>,
+        /// How much it takes, where it says so.
+        depth: usize,
     },
     /// The deadline passed.
     #[error("the deadline passed")]
@@ -43,9 +48,13 @@ pub(super) enum Fault {
 impl Fault {
     /// The error of a layer: tower's own when too many wait, else a fault.
     pub(super) fn of_layer(error: BoxError) -> Self {
-        error
-            .downcast::<Self>()
-            .map_or(Self::Busy { wait: None }, |fault| *fault)
+        error.downcast::<Self>().map_or(
+            Self::Busy {
+                wait: None,
+                depth: ADMITTED,
+            },
+            |fault| *fault,
+        )
     }
 
     /// What the caller gets.
@@ -56,7 +65,10 @@ impl Fault {
                 role,
                 name: UNNAMED.into(),
             },
-            Self::Busy { .. } => InferError::QueueFull { role, depth: 0 },
+            Self::Busy { depth, .. } => InferError::QueueFull {
+                role,
+                depth: depth as u32,
+            },
             Self::Late => InferError::Deadline { role },
             Self::Final(error) => error,
         }
@@ -103,7 +115,7 @@ fn of_gateway(facts: RefusalFacts, wait: Option<Duration>, role: Role) -> Fault 
     match reason.as_str() {
         "MODEL_LOADING" => Fault::Cold,
         "CHILD_RESTARTING" | "SHUTTING_DOWN" => Fault::Restarting,
-        "OVERLOADED" => Fault::Busy { wait },
+        "OVERLOADED" => Fault::Busy { wait, depth: limit },
         "INVALID_ARGUMENT" | "BODY_TOO_LARGE" => Fault::Final(InferError::Invalid(message)),
         "INPUT_TOO_LONG" => Fault::Final(InferError::InputTooLong {
             role,
@@ -133,7 +145,7 @@ fn of_proxy(status: StatusCode, headers: &HeaderMap, wait: Option<Duration>) -> 
             "no deployment is at its address",
             "run `qmdctl modal status`, then `qmdctl modal deploy`",
         ),
-        StatusCode::TOO_MANY_REQUESTS => Fault::Busy { wait },
+        StatusCode::TOO_MANY_REQUESTS => Fault::Busy { wait, depth: 0 },
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => {
             Fault::Broken(format!("status {}", status.as_u16()))
         }

@@ -1,7 +1,12 @@
 //! One exchange over HTTP: request out, answer in, nothing tried twice. Knows the credentials, and
 //! sends them to one address only.
 
-use std::{error::Error, io::Write, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    net::IpAddr,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -11,7 +16,10 @@ use reqwest::{
     redirect,
 };
 use rustls::crypto::ring;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -63,19 +71,30 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Compresses what is large.
-    pub(super) fn new(json: Vec<u8>) -> Self {
-        if json.len() >= COMPRESS_FROM {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-            let written = encoder.write_all(&json);
-            if let Ok(bytes) = written.and_then(|()| encoder.finish()) {
-                let (bytes, gzip) = (bytes.into(), true);
-                return Self { bytes, gzip };
-            }
-        }
-        let (bytes, gzip) = (json.into(), false);
-        Self { bytes, gzip }
+    /// Compresses what is large, where it holds nobody up.
+    ///
+    /// # Errors
+    /// When there is no thread or no memory for that.
+    pub(super) async fn new(json: Vec<u8>) -> Result<Self, InferError> {
+        let gzip = json.len() >= COMPRESS_FROM;
+        let bytes = if gzip {
+            spawn_blocking(move || compress(&json))
+                .await
+                .map_err(io::Error::other)
+                .flatten()
+                .map_err(|error| InferError::Internal(error.to_string()))?
+        } else {
+            json
+        };
+        let bytes = bytes.into();
+        Ok(Self { bytes, gzip })
     }
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 /// A client of one deployment.
@@ -99,7 +118,12 @@ impl Http {
     ) -> Result<Self, InferError> {
         // An error says that another client of this process installed one already.
         let _ = ring::default_provider().install_default();
-        let client = Client::builder()
+        let mut client = Client::builder();
+        if is_loopback(&base) {
+            // The system's proxy is another machine, or at least another program.
+            client = client.no_proxy();
+        }
+        let client = client
             .connect_timeout(patience.connect)
             // Whoever redirects would be sent texts, and perhaps the token.
             .redirect(redirect::Policy::none())
@@ -199,6 +223,16 @@ impl Http {
             }
         }
     }
+}
+
+/// Whether an address is of this machine alone.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Whatever else is at the address may well answer 200 to everything.

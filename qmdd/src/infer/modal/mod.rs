@@ -10,6 +10,7 @@ mod limit;
 mod options;
 pub mod ping;
 pub mod region;
+mod report;
 mod retry;
 mod session;
 mod stack;
@@ -31,12 +32,11 @@ use self::{
     error::nonsense,
     fanout::{Size, batches, spread},
     session::Session,
-    warmth::State,
 };
 use super::{
     backend::{
         Assignment, Backend, Call, Embedding, Generation, InferError, Lane, ModelInfo, ModelReport,
-        ModelState, Pieces, Sampling, Scored,
+        Pieces, Sampling, Scored,
     },
     prompts,
 };
@@ -277,32 +277,7 @@ impl Backend for Modal {
     }
 
     fn report(&self) -> Vec<ModelReport> {
-        let known = self.session.known();
-        let state = self.session.state();
-        let mut device = format!("Modal {}", self.place);
-        if let Some(latency) = self.session.latency() {
-            device += &format!(", last answer in {} ms", latency.as_millis());
-        }
-        let report = |role| {
-            let remote = known.as_ref().map(|known| known.models.of(role));
-            if remote == Some(None) {
-                return ModelReport::unconfigured(role);
-            }
-            let remote = remote.flatten();
-            let state = match (self.allowed(role), state.clone(), remote) {
-                (Err(error), ..) | (Ok(()), State::Failed(error), _) => ModelState::Failed(error),
-                (Ok(()), State::Warming(_), _) => ModelState::Loading,
-                (Ok(()), State::Warm, Some(remote)) => ModelState::Ready(remote.info()),
-                (Ok(()), State::Warm | State::Cold, _) => ModelState::Unloaded,
-            };
-            ModelReport {
-                name: remote.map_or_else(|| error::UNNAMED.into(), |remote| remote.name.clone()),
-                device: device.clone(),
-                state,
-                ..ModelReport::unconfigured(role)
-            }
-        };
-        Role::ALL.map(report).into()
+        Role::ALL.map(|role| self.line(role)).into()
     }
 
     fn name(&self) -> &'static str {

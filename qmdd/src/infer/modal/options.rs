@@ -1,10 +1,13 @@
 //! What the configuration says of the remote end, checked without talking to it.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use reqwest::Url;
 
-use super::{http::Patience, session::Setup};
+use super::{
+    http::{Patience, is_loopback},
+    session::Setup,
+};
 use crate::{
     config::{ConfigError, ModalConfig, Secret, Settings},
     domain::Failure,
@@ -109,15 +112,6 @@ impl ModalOptions {
 }
 
 const AMEND: &str = "mend modal.url in index.yml, or run `qmdctl modal deploy`";
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
 
 fn misconfigured(detail: impl Into<String>, hint: &str) -> InferError {
     InferError::Unusable {

@@ -44,7 +44,7 @@ impl Tries {
                 let pause = self.backoff * 2_u32.pow(self.failures - 1);
                 (self.failures < TRIES).then_some(jittered(pause))
             }
-            Fault::Busy { wait } => self.step_back(wait.unwrap_or(STEP)),
+            Fault::Busy { wait, .. } => self.step_back(wait.unwrap_or(STEP)),
             Fault::Restarting => self.step_back(STEP),
             Fault::Cold | Fault::Late | Fault::Final(_) => None,
         }
@@ -112,12 +112,15 @@ mod tests {
     #[test]
     fn an_overload_is_waited_out_apart_from_the_tries() {
         let mut tries = tries();
-        let wait = Some(Duration::from_secs(2));
+        let busy = Fault::Busy {
+            wait: Some(Duration::from_secs(2)),
+            depth: 0,
+        };
         for _ in 0..STEPS_BACK {
-            let pause = tries.pause(&Fault::Busy { wait }).unwrap();
+            let pause = tries.pause(&busy).unwrap();
             assert!(pause >= Duration::from_secs(2));
         }
-        assert_eq!(tries.pause(&Fault::Busy { wait }), None);
+        assert_eq!(tries.pause(&busy), None);
         assert!(tries.pause(&Fault::Broken(String::new())).is_some());
         assert_eq!(tries.pause(&Fault::Cold), None);
     }

@@ -116,7 +116,7 @@ impl Session {
         let reply: R::Reply = result?;
         if let Err(error) = identity::same(role, &model.sha256, reply.model()) {
             // Whoever asks next is to know the new one.
-            self.warmth.rise(Instant::now()).await?;
+            self.up(role, call).await?;
             return Err(error);
         }
         Ok(reply)
@@ -133,7 +133,7 @@ impl Session {
         let exchange = Exchange {
             role,
             path: R::PATH,
-            body: Some(Body::new(json)),
+            body: Some(Body::new(json).await?),
             id: request_id(),
             deadline: self.deadline(call),
             cancel: call.cancel.clone(),
@@ -205,7 +205,7 @@ impl Session {
     /// A deadline that passes during a warm-up is no fault of the exchange.
     fn explain(&self, fault: Fault, role: Role, call: &Call) -> InferError {
         match (fault, self.warmth.state()) {
-            (Fault::Late, State::Warming(_)) => loading(role),
+            (Fault::Late, State::Warming) => loading(role),
             (Fault::Late, _) if call.deadline.is_none() => InferError::Unreachable {
                 detail: "no answer in time".into(),
             },

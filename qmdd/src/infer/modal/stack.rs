@@ -22,7 +22,7 @@ use super::{
 use crate::infer::backend::InferError;
 
 /// Exchanges a lane holds, waiting ones included; further ones are turned away at once.
-const ADMITTED: usize = 1024;
+pub(super) const ADMITTED: usize = 1024;
 
 /// Times an exchange may find that there is no container after all.
 const WARM_UPS: u32 = 5;

@@ -31,8 +31,8 @@ type Landing = Option<Result<(), InferError>>;
 pub(super) enum State {
     /// Nothing was heard of it for a while: it may well have ended.
     Cold,
-    /// On its way, since then.
-    Warming(Instant),
+    /// On its way.
+    Warming,
     /// Answered a moment ago.
     Warm,
     /// The last that was heard of it was this.
@@ -51,8 +51,8 @@ pub(super) struct Warmth {
 
 #[derive(Default)]
 struct Now {
-    /// The flight under way, and when it began.
-    flight: Option<(Instant, watch::Receiver<Landing>)>,
+    /// The flight under way.
+    flight: Option<watch::Receiver<Landing>>,
     answered: Option<Instant>,
     latency: Option<Duration>,
     failed: Option<InferError>,
@@ -79,7 +79,7 @@ impl Warmth {
     pub(super) fn state(&self) -> State {
         let now = self.lock();
         match (&now.flight, now.answered, &now.failed) {
-            (Some((since, _)), ..) => State::Warming(*since),
+            (Some(_), ..) => State::Warming,
             (None, _, Some(error)) => State::Failed(error.clone()),
             (None, Some(at), None) if at.elapsed() < self.lives_on => State::Warm,
             (None, _, None) => State::Cold,
@@ -120,14 +120,13 @@ impl Warmth {
             if now.answered.is_some_and(|answered| answered > found) {
                 return Ok(());
             }
-            match &now.flight {
-                Some((_, landing)) => landing.clone(),
-                None => {
-                    let (tell, landing) = watch::channel(None);
-                    now.flight = Some((Instant::now(), landing.clone()));
-                    tokio::spawn(Arc::clone(self).fly(tell));
-                    landing
-                }
+            if let Some(landing) = &now.flight {
+                landing.clone()
+            } else {
+                let (tell, landing) = watch::channel(None);
+                now.flight = Some(landing.clone());
+                tokio::spawn(Arc::clone(self).fly(tell));
+                landing
             }
         };
         let landed = landing.wait_for(Option::is_some).await;
@@ -177,7 +176,7 @@ impl Warmth {
                     }
                     None
                 }
-                Err(Fault::Busy { wait }) => wait,
+                Err(Fault::Busy { wait, .. }) => wait,
                 Err(Fault::Cold | Fault::Restarting) => {
                     broken = 0;
                     None

@@ -38,6 +38,11 @@ pub(super) async fn describe(
         url: url(app, &modal).unwrap_or_default(),
         // A token that cannot be used is one that a deployment has to write.
         has_token: matches!(modal.token(&app.settings), Ok(Some(_))),
+        token_file: text(
+            &modal
+                .token_file
+                .unwrap_or_else(|| app.settings.dirs.modal_token()),
+        ),
         gpu: modal.gpu,
         region: modal.region.unwrap_or_default(),
         compute_region: modal.compute_region.unwrap_or_default(),

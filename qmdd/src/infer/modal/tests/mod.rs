@@ -1,5 +1,6 @@
 //! Tests of the session against scripted servers on the loopback, and of the contract's golden files.
 
+mod calls;
 mod faults;
 mod golden;
 mod load;

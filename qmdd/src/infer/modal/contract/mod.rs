@@ -1,16 +1,17 @@
 //! The contract with the gateway, version 1, as types. `modal/contract/` specifies it and holds the
 //! exchanges that both ends are tested with.
 
+mod info;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    domain::Role,
-    infer::{
-        backend::{ChatMarkup, Embedding, Finish, Generation, ModelInfo, Sampling, Scored},
-        prompts::RerankFrame,
-    },
+use crate::infer::{
+    backend::{Embedding, Finish, Generation, Sampling, Scored},
+    prompts::RerankFrame,
 };
+
+pub(super) use info::{Info, RemoteModel};
 
 /// The version both ends speak.
 pub(super) const VERSION: u32 = 1;
@@ -267,76 +268,6 @@ fn counted(what: &str, found: usize, asked: usize) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("{found} {what} for {asked} inputs"))
-    }
-}
-
-/// What the remote end is: `/v1/info`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Info {
-    pub contract: u32,
-    pub gateway: String,
-    pub limits: Limits,
-    pub models: Models,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Limits {
-    pub body_bytes: usize,
-    pub items: usize,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct Models {
-    embed: Option<RemoteModel>,
-    rerank: Option<RemoteModel>,
-    generate: Option<RemoteModel>,
-}
-
-impl Models {
-    pub(super) fn of(&self, role: Role) -> Option<&RemoteModel> {
-        match role {
-            Role::Embed => self.embed.as_ref(),
-            Role::Rerank => self.rerank.as_ref(),
-            Role::Generate => self.generate.as_ref(),
-        }
-    }
-}
-
-/// A model at the remote end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RemoteModel {
-    pub sha256: String,
-    pub architecture: String,
-    pub name: String,
-    n_ctx: u32,
-    #[serde(default)]
-    dimensions: u32,
-    #[serde(default)]
-    scoring: Option<String>,
-    #[serde(default)]
-    chat_template: Option<String>,
-}
-
-impl RemoteModel {
-    /// As the rest of the daemon knows models.
-    pub(super) fn info(&self) -> ModelInfo {
-        ModelInfo {
-            architecture: self.architecture.clone(),
-            name: self.name.clone(),
-            context_tokens: self.n_ctx,
-            dimensions: self.dimensions,
-            sha256: self.sha256.clone(),
-            chat: self
-                .chat_template
-                .as_deref()
-                .map_or(ChatMarkup::Plain, ChatMarkup::of_template),
-        }
-    }
-
-    /// Whether it has no rank head, and is asked for yes or no in a frame of ours.
-    pub(super) fn wants_frame(&self) -> bool {
-        self.scoring.as_deref() == Some("yes_no")
     }
 }
 

@@ -1,11 +1,11 @@
-//! The `modal:` section of `index.yml`: QMD's keys, and ours beside them.
+//! The section as it is written, and its validation.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
-use super::{ConfigError, Secret, Settings};
+use super::{ConfigError, ModalConfig};
 
 /// Where requests may enter Modal's network.
 const ROUTING_REGIONS: [&str; 4] = ["us-east", "us-west", "eu-west", "ap-south"];
@@ -61,84 +61,10 @@ const GPUS: [&str; 12] = [
     "B200",
 ];
 
-/// Inference on a GPU at Modal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ModalConfig {
-    /// Whether all inference goes there.
-    pub inference: bool,
-    /// The GPU of a container.
-    pub gpu: String,
-    /// Idle seconds until a container ends.
-    pub scaledown_window: u32,
-    /// Where requests enter, one of Modal's routing regions; `None` leaves it to detection.
-    pub region: Option<String>,
-    /// Where containers run; `None` is anywhere, which costs least.
-    pub compute_region: Option<String>,
-    /// Where the deployment answers.
-    pub url: Option<String>,
-    /// A file with the proxy token, in place of the usual one.
-    pub token_file: Option<PathBuf>,
-    /// Most containers.
-    pub max_containers: u32,
-    /// Containers that are kept running, idle or not.
-    pub min_containers: u32,
-    /// Whether containers start from a snapshot of GPU memory.
-    pub snapshot: bool,
-    /// Another image with llama-server.
-    pub image: Option<String>,
-    /// Seconds that a container may take to start, and a call waits for it.
-    pub timeout: u32,
-    /// Minutes after the last question for which a container is kept from ending; 0 is not at all.
-    pub keep_warm: u32,
-}
-
-impl Default for ModalConfig {
-    fn default() -> Self {
-        Self {
-            inference: false,
-            gpu: "T4".into(),
-            scaledown_window: 15,
-            region: None,
-            compute_region: None,
-            url: None,
-            token_file: None,
-            max_containers: 1,
-            min_containers: 0,
-            snapshot: false,
-            image: None,
-            timeout: 600,
-            keep_warm: 0,
-        }
-    }
-}
-
-impl ModalConfig {
-    /// The proxy token: of the environment, else of the file named here, else of the one that a
-    /// deployment wrote. `None` when there is none of them.
-    ///
-    /// # Errors
-    /// When others can read the file, or the file named here is not there.
-    pub fn token(&self, settings: &Settings) -> Result<Option<Secret>, ConfigError> {
-        if let Some(token) = &settings.modal_token {
-            return Ok(Some(token.clone()));
-        }
-        let Some(file) = &self.token_file else {
-            return Secret::read(&settings.dirs.modal_token());
-        };
-        match Secret::read(file)? {
-            Some(token) => Ok(Some(token)),
-            None => Err(ConfigError::Unavailable {
-                file: file.clone(),
-                source: std::io::ErrorKind::NotFound.into(),
-            }),
-        }
-    }
-}
-
 /// The section as it is written.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct RawModal {
+pub(in super::super) struct RawModal {
     inference: Option<bool>,
     gpu: Option<Spanned<String>>,
     scaledown_window: Option<Spanned<u32>>,
@@ -159,7 +85,7 @@ type Complaint = (Location, String);
 
 impl RawModal {
     /// Validates it. Paths are relative to the file's folder.
-    pub(super) fn resolve(
+    pub(in super::super) fn resolve(
         self,
         file: &Path,
         home: Option<&Path>,
@@ -195,7 +121,7 @@ impl RawModal {
             return Err((least.referenced, message));
         }
         let token_file = self.token_file.map(|path| {
-            super::index::absolute(&path.value, file, home)
+            super::super::index::absolute(&path.value, file, home)
                 .map_err(|message| (path.referenced, message.to_owned()))
         });
         Ok(ModalConfig {
@@ -298,7 +224,8 @@ fn url(value: &Spanned<String>) -> Result<Option<String>, Complaint> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::IndexConfig, *};
+    use super::*;
+    use crate::config::IndexConfig;
 
     fn parse(section: &str) -> Result<ModalConfig, ConfigError> {
         let text = format!("modal: {section}\n");
