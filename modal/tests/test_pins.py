@@ -106,8 +106,8 @@ def test_a_revision_may_be_asked_for() -> None:
 
 def test_deploying_needs_no_further_package() -> None:
     modules = "qmd_modal.resolve, qmd_modal.deployment, qmd_modal.container"
-    # -S leaves out whatever is installed.
-    subprocess.run([sys.executable, "-S", "-c", f"import {modules}"], cwd=ROOT, check=True)
+    # -S and -E leave out whatever is installed.
+    subprocess.run([sys.executable, "-SE", "-c", f"import {modules}"], cwd=ROOT, check=True)
 
 
 def test_a_hub_without_facts_is_refused() -> None:
