@@ -65,7 +65,7 @@ mod tests {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modal/qmd_modal");
         for entry in fs::read_dir(package).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".py") {
+            if Path::new(&name).extension().is_some_and(|it| it == "py") {
                 let carried = FILES
                     .iter()
                     .any(|(file, _)| *file == format!("qmd_modal/{name}"));
