@@ -5,7 +5,10 @@ use std::{
     fs,
     io::Write,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,8 @@ pub(super) struct Identity {
     url: String,
     file: PathBuf,
     info: RwLock<Option<Arc<Info>>>,
+    /// Whether it was said to this daemon, and not to an earlier one.
+    heard: AtomicBool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,7 +44,15 @@ impl Identity {
             url,
             file,
             info: RwLock::new(info),
+            heard: AtomicBool::new(false),
         }
+    }
+
+    /// What is known, for a call to a role's model. A model that was absent once may have come with
+    /// a later deployment.
+    pub(super) fn for_call(&self, role: Role) -> Option<Arc<Info>> {
+        self.get()
+            .filter(|info| info.models.of(role).is_some() || self.heard.load(Ordering::Relaxed))
     }
 
     /// What is known.
@@ -52,6 +65,7 @@ impl Identity {
 
     /// Takes in what the remote end says now.
     pub(super) fn learn(&self, info: Info) {
+        self.heard.store(true, Ordering::Relaxed);
         let mut known = self.info.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_deref() == Some(&info) {
             return;

@@ -152,9 +152,9 @@ impl Session {
         })
     }
 
-    /// What the remote end is; asked when nobody has been told yet.
+    /// What the remote end is, for a call to a role's model; asked when that is not known yet.
     pub(super) async fn info(&self, role: Role, call: &Call) -> Result<Arc<Info>, InferError> {
-        if let Some(info) = self.identity.get() {
+        if let Some(info) = self.identity.for_call(role) {
             return Ok(info);
         }
         let up = self.up(role, call).await;

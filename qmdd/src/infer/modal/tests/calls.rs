@@ -117,6 +117,15 @@ async fn roles_may_be_absent_or_withheld_and_are_not_unloaded_from_here() {
         name: String::new(),
         error: withheld.clone(),
     };
+    // Known of an earlier daemon is not known for good.
+    let asked = server.seen("/v1/info").len();
+    let next = Near::open(&near.memory, &server.url, patience(), 1);
+    for _ in 0..2 {
+        let again = next.embed(vec!["1".into()], Call::interactive()).await;
+        assert_eq!(again.unwrap_err(), absent);
+    }
+    assert_eq!(server.seen("/v1/info").len(), asked + 1);
+
     near.modal.assign(Role::Embed, assignment);
     assert_eq!(near.refusal().await, withheld);
     near.modal.assign(Role::Embed, Assignment::None);
