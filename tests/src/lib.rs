@@ -4,6 +4,7 @@
 mod daemon;
 mod outcome;
 mod programs;
+mod random;
 mod sandbox;
 
 pub mod corpus;
@@ -14,5 +15,6 @@ pub use self::{
     daemon::Daemon,
     outcome::{Outcome, run},
     programs::{program, workspace},
+    random::Random,
     sandbox::Sandbox,
 };
