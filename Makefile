@@ -7,12 +7,12 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench models foreign clean
+.PHONY: help demo test build lint bench bench-engine models foreign clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
 help: ## show this
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: build ## build, fetch the starter models, index docs/ and ask a question
 	@.ci/demo
@@ -34,6 +34,9 @@ lint: ## check format and lints, warnings denied
 
 bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPSTREAM: docs/benchmarks.md)
 	target/release/bench
+
+bench-engine: build models ## measure the inference engine by itself (the same variables)
+	target/release/bench engine
 
 models: build ## fetch the starter models into the user's cache
 	@.ci/demo models
