@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench models foreign remote llama-server modal-local clean
+.PHONY: help demo test build lint bench bench-engine models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -36,6 +36,9 @@ lint: ## check format and lints, warnings denied
 
 bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPSTREAM: docs/benchmarks.md)
 	target/release/bench
+
+bench-engine: build models ## measure the inference engine by itself (the same variables)
+	target/release/bench engine
 
 models: build ## fetch the starter models into the user's cache
 	@.ci/demo models

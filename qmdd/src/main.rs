@@ -26,6 +26,11 @@ enum Command {
     #[cfg(feature = "llama")]
     #[command(hide = true)]
     Worker,
+    /// Run llama.cpp's plain loop over a job given as JSON on standard input: the limit that
+    /// benches measure the engine against
+    #[cfg(feature = "llama")]
+    #[command(hide = true)]
+    Bare,
 }
 
 fn main() -> ExitCode {
@@ -35,13 +40,20 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         #[cfg(feature = "llama")]
-        Command::Worker => match qmdd::infer::llama::run_worker() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                let _ = writeln!(std::io::stderr(), "error: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Command::Worker => ended(qmdd::infer::llama::run_worker()),
+        #[cfg(feature = "llama")]
+        Command::Bare => ended(qmdd::infer::llama::run_bare()),
+    }
+}
+
+#[cfg(feature = "llama")]
+fn ended<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod daemon;
 mod gateway;
 mod outcome;
 mod programs;
+mod random;
 mod sandbox;
 
 pub mod corpus;
@@ -16,5 +17,6 @@ pub use self::{
     gateway::{Gateway, Remote},
     outcome::{Outcome, run},
     programs::{program, workspace},
+    random::Random,
     sandbox::Sandbox,
 };

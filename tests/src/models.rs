@@ -1,5 +1,10 @@
 //! The starter models, which the tests share with the user's own qmdd: they are only ever read.
 
+mod floats;
+mod forged;
+pub mod gguf;
+mod half;
+
 use std::{
     env,
     os::unix::fs::symlink,
@@ -8,6 +13,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use qmd_proto::paths::Dirs;
+
+pub use self::{
+    floats::floats,
+    forged::{Flaw, broken, embedder, generator, rank_head},
+    half::f16,
+};
 
 /// Files of the starter profile.
 const STARTER: [&str; 2] = [

@@ -358,9 +358,10 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// Bulk calls worth having under way at once, so that the model never waits for them.
+    /// Bulk calls worth having under way at once, so that nothing of it waits for the tokeniser or the
+    /// store.
     fn width(&self) -> usize {
-        4
+        16
     }
 
     /// Each role's state, at once and without side effects.

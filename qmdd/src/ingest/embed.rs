@@ -1,6 +1,8 @@
 //! Cuts stored documents into chunks and gives each a vector.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use std::pin::pin;
+
+use futures::{Stream, StreamExt, TryStreamExt, stream, stream::TryChunksError};
 use tokio_util::sync::CancellationToken;
 
 use super::IngestError;
@@ -86,21 +88,18 @@ pub async fn embed(
         ..EmbedProgress::default()
     };
     progress(done);
-    let mut after = 0;
-    loop {
-        let group = store
-            .pending(&embedder.fingerprint, scope.to_vec(), after, GROUP)
-            .await?;
-        let Some(last) = group.last() else {
-            return Ok(done);
+    let embedded = pending(store, &embedder.fingerprint, scope)
+        .map_ok(|pending| embedder.content(pending))
+        .try_buffered(backend.width())
+        .try_chunks(GROUP as usize);
+    let mut embedded = pin!(embedded);
+    while let Some(group) = embedded.next().await {
+        // What was embedded before an error is kept all the same.
+        let (group, failed) = match group {
+            Ok(group) => (group, None),
+            Err(TryChunksError(group, error)) => (group, Some(error)),
         };
-        after = last.content_id;
-        let embedded: Vec<EmbeddedContent> = stream::iter(group)
-            .map(|pending| embedder.content(pending))
-            .buffered(backend.width())
-            .try_collect()
-            .await?;
-        for content in &embedded {
+        for content in &group {
             done.documents += 1;
             done.chunks += content.chunks.len() as u64;
             done.tokens += content
@@ -111,13 +110,33 @@ pub async fn embed(
         }
         let dimensions = embedder.model.dimensions as usize;
         store
-            .put_chunks(&embedder.fingerprint, dimensions, embedded)
+            .put_chunks(&embedder.fingerprint, dimensions, group)
             .await?;
         progress(done);
+        if let Some(error) = failed {
+            return Err(error);
+        }
         if cancel.is_cancelled() {
             return Err(IngestError::Cancelled);
         }
     }
+    Ok(done)
+}
+
+/// The documents that lack vectors, fetched group by group.
+fn pending<'a>(
+    store: &'a Store,
+    fingerprint: &'a str,
+    scope: &'a [CollectionName],
+) -> impl Stream<Item = Result<Pending, IngestError>> + 'a {
+    stream::try_unfold(0, move |after| async move {
+        let group = store
+            .pending(fingerprint, scope.to_vec(), after, GROUP)
+            .await?;
+        let next = group.last().map(|last| last.content_id);
+        Ok::<_, IngestError>(next.map(|next| (stream::iter(group.into_iter().map(Ok)), next)))
+    })
+    .try_flatten()
 }
 
 struct Embedder<'a> {

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::StreamExt;
 use qmd_proto::v1::{
     self, DetokenizeReply, DetokenizeRequest, EmbedKind, EmbedReply, EmbedRequest, ExpandReply,
     ExpandRequest, GenerateEvent, GenerateRequest, Priority, RerankReply, RerankRequest, TokenIds,
     TokenizeReply, TokenizeRequest, inference_service_server::InferenceService,
 };
-use tokio_stream::StreamExt;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -29,6 +29,10 @@ use crate::{
 /// Time that an expansion may take unless the request says otherwise.
 const EXPAND_LIMIT: Duration = Duration::from_secs(10);
 
+/// Batches of one stream that are worked on at the same time, so that no thread of the model waits
+/// for the client.
+const BATCHES_IN_FLIGHT: usize = 4;
+
 /// `InferenceService` over the daemon's state.
 pub struct Inference(pub Arc<App>);
 
@@ -48,18 +52,25 @@ impl InferenceService for Inference {
         &self,
         request: Request<Streaming<EmbedRequest>>,
     ) -> Result<Response<Self::EmbedStreamStream>, Status> {
-        let mut batches = request.into_inner();
+        let batches = request.into_inner();
         let app = Arc::clone(&self.0);
         Ok(events(move |replies, cancel| async move {
+            let answers = batches.map(|batch| {
+                let (app, cancel) = (&app, cancel.clone());
+                async move {
+                    let batch = batch?;
+                    let call = Call {
+                        lane: lane(batch.priority()),
+                        deadline: None,
+                        cancel,
+                    };
+                    embed(app, batch, call).await
+                }
+            });
+            let mut answers = std::pin::pin!(answers.buffered(BATCHES_IN_FLIGHT));
             let mut answered = false;
-            while let Some(batch) = batches.next().await {
-                let batch = batch?;
-                let call = Call {
-                    lane: lane(batch.priority()),
-                    deadline: None,
-                    cancel: cancel.clone(),
-                };
-                replies.deliver(embed(&app, batch, call).await?).await;
+            while let Some(reply) = answers.next().await {
+                replies.deliver(reply?).await;
                 answered = true;
             }
             if answered {

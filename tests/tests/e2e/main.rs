@@ -1,6 +1,8 @@
 //! The end-to-end tests: real daemons, real models, real clients. One binary, so that it links once.
 
 mod access;
+mod download;
+mod engine;
 mod errors;
 mod foreign;
 mod golden;

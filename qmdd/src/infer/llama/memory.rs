@@ -28,6 +28,18 @@ pub(super) fn window(shape: &ModelShape) -> u32 {
     shape.context_tokens.clamp(1, MAX_WINDOW)
 }
 
+/// Contexts of a model in a role: for one that pools, one for interactive work, and up to four for
+/// bulk work, each with its share of the threads. Within one decode the threads wait for each other
+/// after every small matrix, which costs MiniLM a fourth of its pace on two of them; beside each
+/// other they do not. Every context costs memory.
+pub(super) fn contexts(shape: &ModelShape, role: Role, threads: u32) -> u32 {
+    if role == Role::Embed || shape.encoder {
+        1 + threads.clamp(1, 4)
+    } else {
+        1
+    }
+}
+
 /// The memory of one loaded model, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -38,10 +50,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// What a model takes in a role. KV cells hold half floats. Compute buffers follow the largest
+    /// What a model takes in a role, with so many contexts. KV cells hold half floats. Compute buffers follow the largest
     /// tensors that live at once in llama.cpp's graphs: a layer's activations and its attention
     /// scores for one physical batch and, where words are predicted, the logits of its outputs.
-    pub(super) fn of(shape: &ModelShape, role: Role) -> Self {
+    pub(super) fn of(shape: &ModelShape, role: Role, contexts: u32) -> Self {
         let window = u64::from(window(shape));
         let (cells, batch) = match role {
             Role::Embed => (window, window),
@@ -67,7 +79,7 @@ impl Plan {
         };
         Self {
             weights: shape.weight_bytes,
-            context: keys_and_values + activations + scores + logits,
+            context: u64::from(contexts) * (keys_and_values + activations + scores + logits),
             context_tokens: window as u32,
         }
     }
@@ -246,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_plan_counts_weights_cells_and_buffers() {
-        let plan = Plan::of(&generator(), Role::Generate);
+        let plan = Plan::of(&generator(), Role::Generate, 1);
         let cells = 2048 * 30 * 384 * 2;
         assert!(plan.context > cells && plan.context < 3 * cells);
         assert_eq!(plan.bytes(), 96 * MIB + plan.context);
@@ -254,13 +266,13 @@ mod tests {
             encoder: true,
             ..generator()
         };
-        assert!(Plan::of(&encoder, Role::Generate).context < plan.context - cells / 2);
+        assert!(Plan::of(&encoder, Role::Generate, 1).context < plan.context - cells / 2);
     }
 
     #[test]
     fn what_does_not_fit_is_refused_with_numbers() {
         let ledger = Arc::new(Ledger::new(Some(300 * MIB)));
-        let plan = Plan::of(&generator(), Role::Generate);
+        let plan = Plan::of(&generator(), Role::Generate, 1);
         let held = ledger.reserve_of(None, Role::Generate, "a", &plan).unwrap();
         let error = ledger
             .reserve_of(None, Role::Rerank, "b", &plan)
@@ -283,7 +295,7 @@ mod tests {
     #[test]
     fn models_on_their_way_count_against_the_system() {
         let ledger = Arc::new(Ledger::new(None));
-        let plan = Plan::of(&generator(), Role::Generate);
+        let plan = Plan::of(&generator(), Role::Generate, 1);
         let free = Some(RESERVE + plan.bytes() + MIB);
         let first = ledger.reserve_of(free, Role::Generate, "a", &plan).unwrap();
         assert!(ledger.reserve_of(free, Role::Rerank, "b", &plan).is_err());

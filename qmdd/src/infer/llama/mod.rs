@@ -3,6 +3,7 @@
 //! A ggml assertion, a segmentation fault or the OOM killer ends a worker, never the daemon. One
 //! process a model keeps a crash to its role, and tells which model caused it.
 
+mod bare;
 mod connection;
 mod memory;
 mod supervisor;
@@ -29,6 +30,7 @@ use super::backend::{
 };
 use crate::domain::Role;
 
+pub use bare::run as run_bare;
 pub use worker::run as run_worker;
 
 /// How workers are started.

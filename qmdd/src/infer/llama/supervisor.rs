@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     LlamaOptions,
     connection::{self, Connection},
-    memory::{Ledger, Plan, Reservation},
+    memory::{Ledger, Plan, Reservation, contexts},
     wire::{self, FromWorker, LoadSpec, Output, ToWorker, Work},
 };
 use crate::{
@@ -91,7 +91,11 @@ impl Supervisor {
         let (announce, phase) = watch::channel(Phase::Loading);
         let supervisor = Arc::new(Self {
             role,
-            plan: Plan::of(&source.shape, role),
+            plan: Plan::of(
+                &source.shape,
+                role,
+                contexts(&source.shape, role, options.threads),
+            ),
             source,
             phase,
             restarts: AtomicU32::new(0),
@@ -431,8 +435,11 @@ impl Keeper {
         ours.set_nonblocking(true)?;
         let child = Command::new(&options.program)
             .arg("worker")
-            // Idle OpenMP threads sleep at once instead of spinning.
+            // Between two matrices of a decode its threads wait for each other awake, for a
+            // millisecond at most: sleeping there doubles the time of a short query. Between decodes
+            // they sleep.
             .env("OMP_WAIT_POLICY", "passive")
+            .env("GOMP_SPINCOUNT", "100000")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

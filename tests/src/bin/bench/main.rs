@@ -1,7 +1,9 @@
 //! `make bench`: how good the three modes rank judged collections, and how long qmdctl takes as a
-//! whole process, beside upstream QMD where it is given. docs/benchmarks.md tells the method.
+//! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
+//! itself. docs/benchmarks.md tells the method.
 
 mod collection;
+mod engine;
 mod latency;
 mod metrics;
 mod quality;
@@ -12,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use qmd_tests::{Daemon, corpus, workspace};
 
 use crate::latency::Upstream;
@@ -23,6 +25,18 @@ const DATA: &str = "QMD_BENCH_DATA";
 const UPSTREAM: &str = "QMD_BENCH_UPSTREAM";
 
 fn main() -> Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match arguments.split_first() {
+        None => search(),
+        Some((first, sections)) if first == "engine" => engine::measure(sections),
+        Some((first, _)) => {
+            bail!("`bench {first}` is unknown: there are `bench` and `bench engine`")
+        }
+    }
+}
+
+/// Quality, and the speed of whole processes.
+fn search() -> Result<()> {
     let mut out = io::stdout();
     let upstream = env::var_os(UPSTREAM).map(PathBuf::from);
     let Some(data) = env::var_os(DATA) else {

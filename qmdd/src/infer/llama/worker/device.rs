@@ -14,7 +14,7 @@ pub(super) fn layers_that_fit(spec: &LoadSpec) -> u32 {
     let free: u64 = graphics()
         .map(|device| (device.memory_free as u64).saturating_sub(DEVICE_RESERVE))
         .sum();
-    let plan = Plan::of(&spec.shape, spec.role);
+    let plan = Plan::of(&spec.shape, spec.role, 1);
     layers(
         free,
         spec.shape.weight_bytes,
@@ -56,6 +56,11 @@ pub(super) fn describe(threads: u32) -> String {
         sets.join(" ")
     };
     format!("CPU: {sets}, {threads}")
+}
+
+/// Whether the model computes on a graphics device, even in part.
+pub(super) fn has_graphics() -> bool {
+    graphics().next().is_some()
 }
 
 fn graphics() -> impl Iterator<Item = LlamaBackendDevice> {

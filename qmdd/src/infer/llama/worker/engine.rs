@@ -12,13 +12,13 @@ use llama_cpp_2::{
 };
 
 use super::{
-    super::memory::{GENERATE_BATCH, window},
+    super::memory::{GENERATE_BATCH, contexts, window},
     admit::{Admission, PairForm, Payload},
     device,
     generate::Generator,
     pooled::{Head, Pooled},
     prefix::{PrefixReranker, Verdict},
-    queue::{Budget, Unit},
+    queue::{Budget, Share, Unit},
 };
 use crate::{
     domain::Role,
@@ -28,9 +28,9 @@ use crate::{
     },
 };
 
-/// A bulk batch keeps a MiniLM-class model busy for about 50 ms on two cores, which is what an
-/// interactive call may have to wait.
-const BULK_TOKENS: usize = 256;
+/// Tokens of a batch of sequences. On a processor larger ones are slower: attention runs over the whole
+/// batch, whatever the sequences in it. It keeps a MiniLM-class model busy for about 150 ms on one core.
+const BATCH_TOKENS: usize = 256;
 
 /// Most sequences in one batch (llama.cpp's own limit is 256).
 const SEQUENCES: usize = 64;
@@ -46,14 +46,21 @@ impl Engine {
     /// How large its batches may be.
     pub(super) fn budget(&self) -> Budget {
         match self {
-            Self::Pooled(engine) => Budget {
-                interactive_tokens: engine.window(),
-                bulk_tokens: BULK_TOKENS.min(engine.window()),
-                sequences: SEQUENCES,
-            },
+            Self::Pooled(engine) => {
+                let tokens = BATCH_TOKENS.min(engine.window());
+                Budget {
+                    interactive_tokens: tokens,
+                    bulk_tokens: tokens,
+                    sequences: SEQUENCES,
+                }
+            }
             Self::Prefix(engine) => Budget {
-                interactive_tokens: engine.batch_tokens(),
-                bulk_tokens: BULK_TOKENS,
+                interactive_tokens: if device::has_graphics() {
+                    engine.batch_tokens()
+                } else {
+                    BATCH_TOKENS.min(engine.batch_tokens())
+                },
+                bulk_tokens: BATCH_TOKENS.min(engine.batch_tokens()),
                 sequences: SEQUENCES - 1,
             },
             Self::Generate(_) => Budget {
@@ -74,8 +81,16 @@ impl Engine {
     }
 }
 
+/// A model in memory.
+pub(super) struct Loaded {
+    /// Its engines, and which work each takes. There is one at least.
+    pub engines: Vec<(Share, Engine)>,
+    pub admission: Admission,
+    pub info: ModelInfo,
+}
+
 /// Loads a model for its role.
-pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), InferError> {
+pub(super) fn load(spec: &LoadSpec) -> Result<Loaded, InferError> {
     let corrupt = |detail: String| InferError::Corrupt {
         role: spec.role,
         name: spec.name.clone(),
@@ -99,26 +114,26 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
             .new_context(backend, params)
             .map_err(|error| corrupt(format!("llama.cpp cannot make a context ({error})")))
     };
-    let engine = match spec.role {
-        Role::Embed => {
-            let ctx = context(params_for(window, window, spec.threads).with_embeddings(true))?;
-            Engine::Pooled(Pooled::new(ctx, Head::Vector, window as usize, SEQUENCES))
+    let pooled = |head: Head, threads: u32| {
+        let params = params_for(window, window, threads).with_embeddings(true);
+        let params = match head {
+            Head::Vector => params,
+            Head::Rank => params.with_pooling_type(LlamaPoolingType::Rank),
+        };
+        let engine = Pooled::new(context(params)?, head, spec.shape.encoder, window as usize);
+        Ok(Engine::Pooled(engine))
+    };
+    let engines = match spec.role {
+        Role::Embed => shares(spec, |threads| pooled(Head::Vector, threads))?,
+        Role::Rerank if spec.shape.encoder => shares(spec, |threads| pooled(Head::Rank, threads))?,
+        Role::Rerank => {
+            let reranker = prefix_reranker(model, &facts, window, spec, context)?;
+            vec![(Share::Whole, Engine::Prefix(reranker))]
         }
-        Role::Rerank if spec.shape.encoder => {
-            let params = params_for(window, window, spec.threads)
-                .with_embeddings(true)
-                .with_pooling_type(LlamaPoolingType::Rank);
-            Engine::Pooled(Pooled::new(
-                context(params)?,
-                Head::Rank,
-                window as usize,
-                SEQUENCES,
-            ))
-        }
-        Role::Rerank => Engine::Prefix(prefix_reranker(model, &facts, window, spec, context)?),
         Role::Generate => {
             let params = params_for(window, window.min(GENERATE_BATCH), spec.threads);
-            Engine::Generate(Generator::new(model, context(params)?))
+            let generator = Generator::new(model, context(params)?);
+            vec![(Share::Whole, Engine::Generate(generator))]
         }
     };
     let info = ModelInfo {
@@ -146,7 +161,28 @@ pub(super) fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), In
         window: window as usize,
         pair_form,
     };
-    Ok((engine, admission, info))
+    Ok(Loaded {
+        engines,
+        admission,
+        info,
+    })
+}
+
+/// An engine with all threads for interactive work, and some for bulk work that divide the threads
+/// among them. On a graphics device one engine does both: it computes one batch at a time anyway.
+fn shares(
+    spec: &LoadSpec,
+    engine: impl Fn(u32) -> Result<Engine, InferError>,
+) -> Result<Vec<(Share, Engine)>, InferError> {
+    if device::has_graphics() {
+        return Ok(vec![(Share::Whole, engine(spec.threads)?)]);
+    }
+    let mut engines = vec![(Share::Front, engine(spec.threads)?)];
+    let bulk = contexts(&spec.shape, spec.role, spec.threads) - 1;
+    for place in 0..bulk {
+        engines.push((Share::Back, engine((spec.threads + place) / bulk)?));
+    }
+    Ok(engines)
 }
 
 /// A context of `tokens` cells in one buffer that all sequences share.

@@ -1,8 +1,8 @@
 //! The worker process: holds one model, decodes what the daemon sends.
 //!
 //! It speaks [`super::wire`] over the socket that is its standard input, and ends as soon as that
-//! closes, so no worker outlives its daemon. Three threads: the reader tokenises and queues, the
-//! model thread owns the context, the writer sends replies.
+//! closes, so no worker outlives its daemon. The reader thread tokenises and queues, model threads own
+//! a context each, the writer sends replies.
 
 mod admit;
 mod device;
@@ -29,15 +29,12 @@ use rustix::process;
 
 use self::{
     admit::{Admission, Admitted},
-    engine::Engine,
+    engine::{Engine, Loaded},
     job::Job,
-    queue::{Queue, Unit},
+    queue::{Queue, Share, Unit},
 };
 use super::wire::{self, FromWorker, LoadSpec, Submission, ToWorker};
-use crate::{
-    domain::Role,
-    infer::backend::{InferError, ModelInfo},
-};
+use crate::{domain::Role, infer::backend::InferError};
 
 /// Runs the worker until the daemon closes the connection.
 ///
@@ -53,7 +50,11 @@ pub fn run() -> io::Result<()> {
         ));
     };
     let mut outgoing = socket.try_clone()?;
-    let (mut engine, admission, info) = match load(&spec) {
+    let Loaded {
+        engines,
+        admission,
+        info,
+    } = match load(&spec) {
         Ok(loaded) => loaded,
         Err(error) => return wire::write(&mut outgoing, &FromWorker::LoadFailed(error)),
     };
@@ -65,10 +66,12 @@ pub fn run() -> io::Result<()> {
     thread::Builder::new()
         .name("writer".into())
         .spawn(move || send(outgoing, &to_send))?;
-    let batches = Arc::clone(&queue);
-    thread::Builder::new()
-        .name("model".into())
-        .spawn(move || decode(&mut engine, &batches))?;
+    for (share, mut engine) in engines {
+        let batches = Arc::clone(&queue);
+        thread::Builder::new()
+            .name("model".into())
+            .spawn(move || decode(&mut engine, share, &batches))?;
+    }
 
     while let Some(message) = wire::read(&mut incoming)? {
         match message {
@@ -85,12 +88,15 @@ pub fn run() -> io::Result<()> {
 }
 
 /// Loads the model, and looks whether it does what its role is for.
-fn load(spec: &LoadSpec) -> Result<(Engine, Admission, ModelInfo), InferError> {
-    let (mut engine, admission, info) = engine::load(spec)?;
-    if spec.role == Role::Rerank && spec.probe {
-        probe::reranker(spec, &mut engine, &admission)?;
+fn load(spec: &LoadSpec) -> Result<Loaded, InferError> {
+    let mut loaded = engine::load(spec)?;
+    if spec.role == Role::Rerank
+        && spec.probe
+        && let Some((_, engine)) = loaded.engines.first_mut()
+    {
+        probe::reranker(spec, engine, &loaded.admission)?;
     }
-    Ok((engine, admission, info))
+    Ok(loaded)
 }
 
 /// The writer thread. A write fails only when the daemon has gone, and the reader sees that too.
@@ -102,16 +108,29 @@ fn send(mut to: UnixStream, replies: &Receiver<FromWorker>) {
     }
 }
 
-/// The model thread.
-fn decode(engine: &mut Engine, queue: &Queue<admit::Payload>) {
+/// A model thread.
+fn decode(engine: &mut Engine, share: Share, queue: &Queue<admit::Payload>) {
+    if share == Share::Back {
+        give_way();
+    }
     loop {
-        let batch = queue.next_batch(engine.budget());
+        let batch = queue.next_batch(share, engine.budget());
         let jobs: Vec<_> = batch.iter().map(|unit| Arc::clone(&unit.job)).collect();
         if let Err(error) = engine.run(batch) {
             for job in jobs {
                 job.fail(error.clone());
             }
         }
+    }
+}
+
+/// Lets every other thread of the machine go first: whoever asks meanwhile is answered as if no bulk
+/// work ran. On Linux a priority is a thread's own; elsewhere it is the whole process's, and stays.
+fn give_way() {
+    const NICE: i32 = 10;
+    if cfg!(target_os = "linux") {
+        // Without it answers only come later.
+        let _ = process::setpriority_process(None, NICE);
     }
 }
 

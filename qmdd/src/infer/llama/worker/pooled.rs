@@ -18,21 +18,23 @@ pub(super) struct Pooled {
     ctx: LlamaContext<'static>,
     batch: LlamaBatch<'static>,
     head: Head,
+    encoder: bool,
     window: usize,
 }
 
 impl Pooled {
+    /// `encoder`: the model keeps no keys, and is run by llama.cpp's other entry.
     pub(super) fn new(
         ctx: LlamaContext<'static>,
         head: Head,
+        encoder: bool,
         window: usize,
-        sequences: usize,
     ) -> Self {
-        debug_assert!(sequences > 0);
         Self {
             ctx,
             batch: LlamaBatch::new(window, 1),
             head,
+            encoder,
             window,
         }
     }
@@ -51,9 +53,15 @@ impl Pooled {
             };
             add(&mut self.batch, tokens, 0, sequence as i32, Outputs::All)?;
         }
-        // Decoder models that embed leave their keys behind.
-        self.ctx.clear_kv_cache();
-        decode(&mut self.ctx, &mut self.batch)?;
+        if self.encoder {
+            self.ctx
+                .encode(&mut self.batch)
+                .map_err(|error| InferError::Internal(format!("llama.cpp: {error}")))?;
+        } else {
+            // What the last batch left behind.
+            self.ctx.clear_kv_cache();
+            decode(&mut self.ctx, &mut self.batch)?;
+        }
         for (sequence, unit) in units.into_iter().enumerate() {
             let pooled = self
                 .ctx

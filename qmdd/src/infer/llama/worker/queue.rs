@@ -24,12 +24,39 @@ pub(super) struct Unit<P> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     pub interactive_tokens: usize,
-    /// Kept small: an interactive call waits for at most one bulk batch.
+    /// Kept small: whoever waits for a bulk batch waits for no more than this.
     pub bulk_tokens: usize,
     pub sequences: usize,
 }
 
-/// Filled by the reader thread, emptied by the model thread.
+/// Which work a model thread takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    /// Everything, interactive work first: the only thread of its model.
+    Whole,
+    /// Interactive work: it never waits behind bulk work.
+    Front,
+    /// Bulk work, and interactive work that is more than one batch.
+    Back,
+}
+
+impl Share {
+    fn takes<P>(self, lane: Lane, lanes: &Lanes<P>, budget: Budget) -> bool {
+        match (self, lane) {
+            (Self::Whole, _) | (Self::Front, Lane::Interactive) | (Self::Back, Lane::Bulk) => true,
+            (Self::Front, Lane::Bulk) => false,
+            (Self::Back, Lane::Interactive) => {
+                let mut tokens = 0;
+                lanes.interactive.iter().any(|unit| {
+                    tokens += unit.tokens;
+                    tokens > budget.interactive_tokens
+                })
+            }
+        }
+    }
+}
+
+/// Filled by the reader thread, emptied by the model threads.
 pub(super) struct Queue<P> {
     lanes: Mutex<Lanes<P>>,
     filled: Condvar,
@@ -58,7 +85,7 @@ impl<P> Queue<P> {
     /// Appends a call's units to its lane.
     pub(super) fn push(&self, lane: Lane, units: impl IntoIterator<Item = Unit<P>>) {
         self.lock().lane(lane).extend(units);
-        self.filled.notify_one();
+        self.filled.notify_all();
     }
 
     /// Drops a call's waiting units; those in a batch finish unheard.
@@ -77,10 +104,13 @@ impl<P> Queue<P> {
     /// Waits for work and takes the next batch: units of one lane, interactive before bulk, of one
     /// group, in order, within the budget (a single unit may exceed it). Units whose call is over
     /// are dropped.
-    pub(super) fn next_batch(&self, budget: Budget) -> Vec<Unit<P>> {
+    pub(super) fn next_batch(&self, share: Share, budget: Budget) -> Vec<Unit<P>> {
         let mut lanes = self.lock();
         loop {
             for lane in [Lane::Interactive, Lane::Bulk] {
+                if !share.takes(lane, &lanes, budget) {
+                    continue;
+                }
                 let batch = take(lanes.lane(lane), lane, budget, self.role);
                 if !batch.is_empty() {
                     return batch;
@@ -194,9 +224,29 @@ mod tests {
         let queue = queue();
         let _bulk = push(&queue, 1, Lane::Bulk, None, &[8, 8, 8], 0);
         let _interactive = push(&queue, 2, Lane::Interactive, None, &[50], 0);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(2, 0)]);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(1, 0), (1, 1)]);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(1, 2)]);
+        assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(2, 0)]);
+        assert_eq!(
+            ids(&queue.next_batch(Share::Whole, BUDGET)),
+            [(1, 0), (1, 1)]
+        );
+        assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(1, 2)]);
+    }
+
+    #[test]
+    fn the_back_leaves_the_front_what_it_takes_in_one_batch() {
+        let queue = queue();
+        let _bulk = push(&queue, 1, Lane::Bulk, None, &[8, 8], 0);
+        let _one = push(&queue, 2, Lane::Interactive, None, &[60, 40], 0);
+        assert_eq!(
+            ids(&queue.next_batch(Share::Back, BUDGET)),
+            [(1, 0), (1, 1)]
+        );
+        let _more = push(&queue, 3, Lane::Interactive, None, &[1], 0);
+        assert_eq!(
+            ids(&queue.next_batch(Share::Back, BUDGET)),
+            [(2, 0), (2, 1)]
+        );
+        assert_eq!(ids(&queue.next_batch(Share::Front, BUDGET)), [(3, 0)]);
     }
 
     #[test]
@@ -205,13 +255,16 @@ mod tests {
         let _a = push(&queue, 1, Lane::Bulk, None, &[30, 1, 1, 1, 1], 0);
         let _b = push(&queue, 2, Lane::Bulk, None, &[1], 7);
         assert_eq!(
-            ids(&queue.next_batch(BUDGET)),
+            ids(&queue.next_batch(Share::Whole, BUDGET)),
             [(1, 0)],
             "an oversize unit goes alone"
         );
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(1, 1), (1, 2), (1, 3)]);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(1, 4)]);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(2, 0)]);
+        assert_eq!(
+            ids(&queue.next_batch(Share::Whole, BUDGET)),
+            [(1, 1), (1, 2), (1, 3)]
+        );
+        assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(1, 4)]);
+        assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(2, 0)]);
     }
 
     #[test]
@@ -221,7 +274,7 @@ mod tests {
         let expired = push(&queue, 2, Lane::Bulk, Some(Instant::now()), &[1], 0);
         let _alive = push(&queue, 3, Lane::Bulk, None, &[1], 0);
         queue.cancel(1);
-        assert_eq!(ids(&queue.next_batch(BUDGET)), [(3, 0)]);
+        assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(3, 0)]);
         assert!(cancelled.try_recv().is_err());
         assert!(matches!(
             expired.try_recv(),

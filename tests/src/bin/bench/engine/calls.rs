@@ -1,0 +1,87 @@
+//! The calls that are measured, over the socket as any client makes them.
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, stream};
+use qmd_proto::v1::{
+    EmbedInput, EmbedKind, EmbedReply, EmbedRequest, ModelRole, ModelStatus, Priority,
+    RerankRequest, StatusRequest, control_service_client::ControlServiceClient,
+    inference_service_client::InferenceServiceClient,
+};
+use tonic::{Status, transport::Channel};
+
+/// Texts of one message of a bulk stream.
+const BATCH: usize = 32;
+
+fn request(texts: &[String], kind: EmbedKind, priority: Priority) -> EmbedRequest {
+    let input = |text: &String| EmbedInput {
+        text: text.clone(),
+        title: String::new(),
+    };
+    EmbedRequest {
+        inputs: texts.iter().map(input).collect(),
+        kind: kind.into(),
+        priority: priority.into(),
+    }
+}
+
+/// Embeds a query, as a person waits for it.
+pub(super) async fn query(channel: &Channel, text: &str) -> Result<EmbedReply, Status> {
+    let request = request(&[text.to_owned()], EmbedKind::Query, Priority::Interactive);
+    let mut client = InferenceServiceClient::new(channel.clone());
+    Ok(client.embed(request).await?.into_inner())
+}
+
+/// Embeds documents as one call.
+pub(super) async fn documents(
+    channel: &Channel,
+    texts: &[String],
+    priority: Priority,
+) -> Result<EmbedReply, Status> {
+    let request = request(texts, EmbedKind::Document, priority);
+    let mut client = InferenceServiceClient::new(channel.clone());
+    Ok(client.embed(request).await?.into_inner())
+}
+
+/// Embeds documents as a bulk stream; the number of tokens.
+pub(super) async fn bulk(channel: &Channel, texts: &[String]) -> Result<u64> {
+    let requests: Vec<EmbedRequest> = texts
+        .chunks(BATCH)
+        .map(|texts| request(texts, EmbedKind::Document, Priority::Bulk))
+        .collect();
+    let mut client = InferenceServiceClient::new(channel.clone());
+    let mut replies = client
+        .embed_stream(stream::iter(requests))
+        .await?
+        .into_inner();
+    let mut tokens = 0;
+    while let Some(reply) = replies.next().await {
+        let reply = reply?.embeddings;
+        tokens += reply.iter().map(|one| u64::from(one.tokens)).sum::<u64>();
+    }
+    Ok(tokens)
+}
+
+/// Scores documents.
+pub(super) async fn rerank(
+    channel: &Channel,
+    query: &str,
+    documents: &[String],
+) -> Result<Vec<f64>, Status> {
+    let request = RerankRequest {
+        query: query.to_owned(),
+        documents: documents.to_vec(),
+        priority: Priority::Interactive.into(),
+    };
+    let mut client = InferenceServiceClient::new(channel.clone());
+    Ok(client.rerank(request).await?.into_inner().scores)
+}
+
+/// What `status` says of a role's model.
+pub(super) async fn model(channel: &Channel, role: ModelRole) -> Result<ModelStatus> {
+    let mut control = ControlServiceClient::new(channel.clone());
+    let status = control.status(StatusRequest::default()).await?.into_inner();
+    let mut models = status.models.into_iter();
+    models
+        .find(|model| model.role() == role)
+        .with_context(|| format!("the status has no {role:?}"))
+}
