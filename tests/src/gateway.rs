@@ -44,12 +44,12 @@ for role in Role: tiny_model(Path(sys.argv[1]), role, general__name=sys.argv[2])
         })
     }
 
-    /// The real llama-server with the starter models; `None`, after a loud line, when it is not
-    /// built. `QMD_REQUIRE_REAL=1` makes that a failure.
+    /// The real llama-server with the starter models and a reranker; `None`, after a loud line, when it
+    /// is not built. `QMD_REQUIRE_REAL=1` makes that a failure.
     ///
     /// # Errors
     /// When the models are absent, or the server is and must not be.
-    pub fn real() -> Result<Option<Self>> {
+    pub fn real(reranker: &Path) -> Result<Option<Self>> {
         let script = workspace().join("modal/build_llama_server.sh");
         let found = run(Command::new(&script).arg("--path"))?;
         if found.code != Some(0) {
@@ -66,13 +66,12 @@ for role in Role: tiny_model(Path(sys.argv[1]), role, general__name=sys.argv[2])
             );
             return Ok(None);
         }
-        let folder = models::folder()?;
         Ok(Some(Self {
             server: found.stdout.trim().into(),
             models: vec![
-                ("embed", folder.join("all-minilm-l6-v2-q8_0.gguf")),
-                ("generate", folder.join("smollm2-135m-instruct-q4_1.gguf")),
-                ("rerank", folder.join("smollm2-135m-instruct-q4_1.gguf")),
+                ("embed", models::embedder()?),
+                ("generate", models::generator()?),
+                ("rerank", reranker.to_owned()),
             ],
         }))
     }
