@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench bench-engine models foreign remote llama-server modal-local clean
+.PHONY: help demo test build lint bench bench-engine bench-remote models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPST
 
 bench-engine: build models ## measure the inference engine by itself (the same variables)
 	target/release/bench engine
+
+bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
+	target/release/bench remote
 
 models: build ## fetch the starter models into the user's cache
 	@.ci/demo models

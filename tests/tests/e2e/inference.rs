@@ -352,7 +352,7 @@ async fn a_model_that_nobody_keeps_alive_leaves() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_into_memory_is_refused_with_numbers() -> Result<()> {
-    let daemon = Daemon::start_with(Sandbox::with_models()?, [("QMDD_MEMORY_MB", "60")])?;
+    let daemon = Daemon::start_with(Sandbox::with_models()?, [("QMDD_MEMORY_MB", "100")])?;
     // The embedder takes most of it; the generator is what does not fit beside it.
     let models = wait::until("the models to settle", wait::LIMIT, || {
         let models = daemon.qmdctl(["status", "--format", "json"]).ok().json()["models"].clone();

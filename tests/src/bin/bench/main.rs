@@ -1,12 +1,16 @@
 //! `make bench`: how good the three modes rank judged collections, and how long qmdctl takes as a
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
-//! itself. docs/benchmarks.md tells the method.
+//! itself. `make bench-remote`: the remote end against this machine. docs/benchmarks.md tells the method.
 
+mod calls;
 mod collection;
 mod engine;
+mod figures;
 mod latency;
 mod metrics;
 mod quality;
+mod remote;
+mod texts;
 
 use std::{
     env, fs,
@@ -29,9 +33,8 @@ fn main() -> Result<()> {
     match arguments.split_first() {
         None => search(),
         Some((first, sections)) if first == "engine" => engine::measure(sections),
-        Some((first, _)) => {
-            bail!("`bench {first}` is unknown: there are `bench` and `bench engine`")
-        }
+        Some((first, [])) if first == "remote" => remote::measure(),
+        Some(_) => bail!("there are `bench`, `bench engine [SECTION]...` and `bench remote`"),
     }
 }
 

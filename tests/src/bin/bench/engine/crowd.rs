@@ -17,10 +17,10 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
 use super::{
-    Bench, calls,
-    figures::spread,
+    Bench,
     idle::{self, Process},
 };
+use crate::{calls, figures::spread};
 
 const CLIENTS: usize = 64;
 const REQUESTS: usize = 50;

@@ -10,7 +10,8 @@ use qmd_proto::v1::{
     ExpandRequest, ExpansionKind, inference_service_client::InferenceServiceClient,
 };
 
-use super::{Bench, figures::spread};
+use super::Bench;
+use crate::figures::spread;
 
 const QUERIES: usize = 200;
 const LIMIT: Duration = Duration::from_secs(10);

@@ -11,7 +11,8 @@ use qmd_proto::v1::{
     LoadModelsRequest, ModelRole, UnloadModelsRequest, control_service_client::ControlServiceClient,
 };
 
-use super::{Bench, calls};
+use super::Bench;
+use crate::calls;
 
 const WATCHED: Duration = Duration::from_secs(30);
 const CYCLES: usize = 100;

@@ -15,9 +15,10 @@ use qmd_proto::v1::ModelRole;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-use super::{
-    Bench, calls,
-    figures::{ms, spread},
+use super::Bench;
+use crate::{
+    calls,
+    figures::{ms, percentile, spread},
 };
 
 /// Queries of a measurement.
@@ -81,7 +82,7 @@ pub(super) async fn measure(out: &mut impl Write, bench: &Bench) -> Result<()> {
     writeln!(
         out,
         "- a call of `Status`, for comparison: {:.2} ms at p50",
-        ms(super::figures::percentile(&mut nothing, 0.5))
+        ms(percentile(&mut nothing, 0.5))
     )?;
     Ok(())
 }

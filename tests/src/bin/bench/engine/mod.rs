@@ -2,14 +2,11 @@
 //! side by side, alternating, in one run.
 
 mod bare;
-mod calls;
 mod crowd;
 mod expand;
-mod figures;
 mod idle;
 mod latency;
 mod rerank;
-mod texts;
 mod throughput;
 
 use std::{
@@ -22,6 +19,8 @@ use anyhow::{Result, bail};
 use qmd_proto::v1::ModelRole;
 use qmd_tests::{Daemon, Sandbox};
 use tonic::transport::Channel;
+
+use crate::{calls, texts};
 
 /// What the sections share.
 struct Bench {

@@ -11,7 +11,8 @@ use qmdd::infer::prompts;
 use serde_json::json;
 use tonic::transport::Channel;
 
-use super::{bare::Bare, calls, figures::median};
+use super::bare::Bare;
+use crate::{calls, figures::median};
 
 const CANDIDATES: usize = 40;
 /// About 200 tokens.

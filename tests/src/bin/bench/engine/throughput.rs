@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use qmd_tests::{models, run};
 use serde_json::json;
 
-use super::{Bench, bare::Bare, calls, figures::median};
+use super::{Bench, bare::Bare};
+use crate::{calls, figures::median};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 5;

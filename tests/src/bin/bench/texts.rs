@@ -12,13 +12,13 @@ use qmd_tests::{Random, corpus};
 
 /// Words of a text: about 180 tokens of English.
 const WORDS: usize = 130;
-/// Texts that a run embeds at most.
+/// Texts of a run.
 const COUNT: usize = 160;
 
 /// Texts of the judged collection cranfield, else of words of the tests' own corpus.
-pub(super) fn load(out: &mut impl Write) -> Result<Vec<String>> {
+pub(crate) fn load(out: &mut impl Write) -> Result<Vec<String>> {
     let folder = env::var_os(crate::DATA).map(|data| PathBuf::from(data).join("cranfield/docs"));
-    let texts = if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+    let mut texts = if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
         writeln!(out, "texts: of cranfield")?;
         of_documents(&words_of(&folder)?)
     } else {
@@ -30,7 +30,13 @@ pub(super) fn load(out: &mut impl Write) -> Result<Vec<String>> {
         of_words(&words_of(&corpus::folder())?)
     };
     ensure!(!texts.is_empty(), "there is no text");
+    texts.truncate(COUNT);
     Ok(texts)
+}
+
+/// Every text of a folder's documents.
+pub(crate) fn all(folder: &Path) -> Result<Vec<String>> {
+    Ok(of_documents(&words_of(folder)?))
 }
 
 /// The words of each document.
@@ -52,7 +58,6 @@ fn of_documents(documents: &[Vec<String>]) -> Vec<String> {
         .iter()
         .flat_map(|words| words.chunks(WORDS))
         .map(|words| words.join(" "))
-        .take(COUNT)
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use qmd_proto::v1::{
-    EmbedInput, EmbedKind, EmbedReply, EmbedRequest, ModelRole, ModelStatus, Priority,
+    EmbedInput, EmbedKind, EmbedReply, EmbedRequest, Embedding, ModelRole, ModelStatus, Priority,
     RerankRequest, StatusRequest, control_service_client::ControlServiceClient,
     inference_service_client::InferenceServiceClient,
 };
@@ -25,14 +25,14 @@ fn request(texts: &[String], kind: EmbedKind, priority: Priority) -> EmbedReques
 }
 
 /// Embeds a query, as a person waits for it.
-pub(super) async fn query(channel: &Channel, text: &str) -> Result<EmbedReply, Status> {
+pub(crate) async fn query(channel: &Channel, text: &str) -> Result<EmbedReply, Status> {
     let request = request(&[text.to_owned()], EmbedKind::Query, Priority::Interactive);
     let mut client = InferenceServiceClient::new(channel.clone());
     Ok(client.embed(request).await?.into_inner())
 }
 
 /// Embeds documents as one call.
-pub(super) async fn documents(
+pub(crate) async fn documents(
     channel: &Channel,
     texts: &[String],
     priority: Priority,
@@ -43,26 +43,35 @@ pub(super) async fn documents(
 }
 
 /// Embeds documents as a bulk stream; the number of tokens.
-pub(super) async fn bulk(channel: &Channel, texts: &[String]) -> Result<u64> {
+pub(crate) async fn bulk(channel: &Channel, texts: &[String]) -> Result<u64> {
+    let embeddings = vectors(channel, texts, EmbedKind::Document).await?;
+    Ok(embeddings.iter().map(|one| u64::from(one.tokens)).sum())
+}
+
+/// Embeds texts as a bulk stream.
+pub(crate) async fn vectors(
+    channel: &Channel,
+    texts: &[String],
+    kind: EmbedKind,
+) -> Result<Vec<Embedding>> {
     let requests: Vec<EmbedRequest> = texts
         .chunks(BATCH)
-        .map(|texts| request(texts, EmbedKind::Document, Priority::Bulk))
+        .map(|texts| request(texts, kind, Priority::Bulk))
         .collect();
     let mut client = InferenceServiceClient::new(channel.clone());
     let mut replies = client
         .embed_stream(stream::iter(requests))
         .await?
         .into_inner();
-    let mut tokens = 0;
+    let mut embeddings = Vec::with_capacity(texts.len());
     while let Some(reply) = replies.next().await {
-        let reply = reply?.embeddings;
-        tokens += reply.iter().map(|one| u64::from(one.tokens)).sum::<u64>();
+        embeddings.extend(reply?.embeddings);
     }
-    Ok(tokens)
+    Ok(embeddings)
 }
 
 /// Scores documents.
-pub(super) async fn rerank(
+pub(crate) async fn rerank(
     channel: &Channel,
     query: &str,
     documents: &[String],
@@ -77,7 +86,7 @@ pub(super) async fn rerank(
 }
 
 /// What `status` says of a role's model.
-pub(super) async fn model(channel: &Channel, role: ModelRole) -> Result<ModelStatus> {
+pub(crate) async fn model(channel: &Channel, role: ModelRole) -> Result<ModelStatus> {
     let mut control = ControlServiceClient::new(channel.clone());
     let status = control.status(StatusRequest::default()).await?.into_inner();
     let mut models = status.models.into_iter();

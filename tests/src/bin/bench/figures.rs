@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 /// Milliseconds.
-pub(super) fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// The time that a share of all times do not exceed (nearest rank). Sorts them.
-pub(super) fn percentile(times: &mut [Duration], share: f64) -> Duration {
+pub(crate) fn percentile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
     let rank = (share * times.len() as f64).ceil() as usize;
     let place = rank.clamp(1, times.len().max(1)) - 1;
@@ -16,7 +16,7 @@ pub(super) fn percentile(times: &mut [Duration], share: f64) -> Duration {
 }
 
 /// `p50 … ms, p95 … ms, p99 … ms, longest … ms`.
-pub(super) fn spread(times: &mut [Duration]) -> String {
+pub(crate) fn spread(times: &mut [Duration]) -> String {
     let mut at = |share| ms(percentile(times, share));
     format!(
         "p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms, longest {:.1} ms",
@@ -28,7 +28,7 @@ pub(super) fn spread(times: &mut [Duration]) -> String {
 }
 
 /// The middle one.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -1,0 +1,62 @@
+//! HTTP/1.1 as much as a bench needs: requests and answers with a length, over connections that stay.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+};
+
+use anyhow::{Context, Result};
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(super) struct Connection(BufReader<TcpStream>);
+
+/// What came: the first line, and the body.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) start: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream) -> Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Sends a message in one piece.
+    pub(super) fn send(&mut self, start: &str, headers: &str, body: &[u8]) -> Result<()> {
+        let length = body.len();
+        let mut message = format!(
+            "{start}\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n{headers}\r\n"
+        )
+        .into_bytes();
+        message.extend_from_slice(body);
+        Ok(self.0.get_mut().write_all(&message)?)
+    }
+
+    /// Waits for a message; `None` when the other end has closed.
+    pub(super) fn receive(&mut self) -> Result<Option<Message>> {
+        let mut start = String::new();
+        if self.0.read_line(&mut start)? == 0 {
+            return Ok(None);
+        }
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            self.0.read_line(&mut line)?;
+            let line = line.trim_end().to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().context("a length")?;
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body)?;
+        let start = start.trim_end().to_owned();
+        Ok(Some(Message { start, body }))
+    }
+}
