@@ -61,7 +61,9 @@ def ask(connection: http.client.HTTPConnection, body: Any, path: str = "/v1/embe
 
 def environment(folder: Path, notes: Json | None = None, **more: str) -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if not key.startswith("QMD_")}
-    env |= {"QMD_LLAMA_SERVER": str(FAKE), "QMD_STOP_GRACE": "1", "PYTHONPATH": str(ROOT)}
+    # Beside it, whatever the tests' own packages come from.
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    env |= {"QMD_LLAMA_SERVER": str(FAKE), "QMD_STOP_GRACE": "1", "PYTHONPATH": path}
     for role in Role:
         env[f"QMD_{role.name}_MODEL"] = str(tiny_model(folder, role, notes))
         env[f"QMD_{role.name}_PORT"] = "0"
