@@ -18,13 +18,19 @@ use crate::{
 };
 
 const CALLS: usize = 300;
+/// llama-server closes a connection after a hundred.
+const CALLS_A_CONNECTION: usize = 50;
 
 pub(super) async fn measure(out: &mut impl Write, there: &Daemon, gateway: &Gateway) -> Result<()> {
     let channel = there.channel().await?;
     let port = embedding_port(gateway)?;
-    let mut server = Connection::new(TcpStream::connect(("127.0.0.1", port))?)?;
+    let connect = || Connection::new(TcpStream::connect(("127.0.0.1", port))?);
     let (mut direct, mut through) = (Vec::new(), Vec::new());
+    let mut server = connect()?;
     for call in 0..CALLS {
+        if call % CALLS_A_CONNECTION == CALLS_A_CONNECTION - 1 {
+            server = connect()?;
+        }
         let text = format!("how do herons fish, {call}");
         let began = Instant::now();
         ask(&mut server, &text)?;
