@@ -18,7 +18,7 @@ const TOP: usize = 10;
 /// Scores closer than this may change places.
 const NEAR: f64 = 1e-3;
 /// Questions whose first ranks are reranked.
-const RERANKED: usize = 10;
+const RERANKED: usize = 3;
 
 pub(super) async fn measure(out: &mut impl Write, here: &Daemon, there: &Daemon) -> Result<()> {
     let data = env::var_os(crate::DATA).map(PathBuf::from);
@@ -36,9 +36,9 @@ pub(super) async fn measure(out: &mut impl Write, here: &Daemon, there: &Daemon)
         calls::vectors(&here, &texts, EmbedKind::Document).await?,
         calls::vectors(&there, &texts, EmbedKind::Document).await?,
     );
-    let cosines: Vec<f64> = near.iter().zip(&far).map(|(a, b)| dot(a, b)).collect();
-    let lowest = cosines.iter().copied().fold(1.0, f64::min);
-    let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
+    let alike: Vec<f64> = near.iter().zip(&far).map(|(a, b)| dot(a, b)).collect();
+    let lowest = alike.iter().copied().fold(1.0, f64::min);
+    let mean = alike.iter().sum::<f64>() / alike.len() as f64;
     writeln!(
         out,
         "- {} texts: cosine {lowest:.5} at least, {mean:.5} on average",
@@ -52,15 +52,16 @@ pub(super) async fn measure(out: &mut impl Write, here: &Daemon, there: &Daemon)
     let (mut same, mut swapped, mut other) = (0, 0, 0);
     let mut tops = Vec::new();
     for (near_query, far_query) in asked_here.iter().zip(&asked_there) {
-        let near = top(near_query, &near);
-        let far = top(far_query, &far);
-        let places = near.iter().zip(&far);
-        if places.clone().all(|(near, far)| near.0 == far.0) {
+        let scores = cosines(near_query, &near);
+        let near = top(&scores);
+        let far = top(&cosines(far_query, &far));
+        let mut gaps = near
+            .iter()
+            .zip(&far)
+            .map(|(&a, &b)| (scores[a] - scores[b]).abs());
+        if near == far {
             same += 1;
-        } else if places
-            .clone()
-            .all(|(near, far)| (near.1 - far.1).abs() < NEAR)
-        {
+        } else if gaps.all(|gap| gap < NEAR) {
             swapped += 1;
         } else {
             other += 1;
@@ -76,7 +77,7 @@ pub(super) async fn measure(out: &mut impl Write, here: &Daemon, there: &Daemon)
 
     let mut difference = 0_f64;
     for (query, top) in queries.iter().zip(&tops).take(RERANKED) {
-        let documents: Vec<String> = top.iter().map(|(place, _)| texts[*place].clone()).collect();
+        let documents: Vec<String> = top.iter().map(|&place| texts[place].clone()).collect();
         let near = calls::rerank(&here, query, &documents).await?;
         let far = calls::rerank(&there, query, &documents).await?;
         for (near, far) in near.iter().zip(&far) {
@@ -104,16 +105,17 @@ fn load(data: &Path) -> Result<(Vec<String>, Vec<String>)> {
     Ok((texts, queries.unwrap_or_default()))
 }
 
-/// The nearest texts: place and cosine.
-fn top(query: &Embedding, texts: &[Embedding]) -> Vec<(usize, f64)> {
-    let mut scored: Vec<_> = texts
-        .iter()
-        .map(|text| dot(query, text))
-        .enumerate()
-        .collect();
-    scored.sort_by(|a, b| b.1.total_cmp(&a.1));
-    scored.truncate(TOP);
-    scored
+/// How near each text is to a question.
+fn cosines(query: &Embedding, texts: &[Embedding]) -> Vec<f64> {
+    texts.iter().map(|text| dot(query, text)).collect()
+}
+
+/// The places of the highest scores.
+fn top(scores: &[f64]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..scores.len()).collect();
+    places.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    places.truncate(TOP);
+    places
 }
 
 fn dot(a: &Embedding, b: &Embedding) -> f64 {
