@@ -5,6 +5,7 @@ mod collection;
 mod content;
 mod failure;
 mod hit;
+mod region;
 mod role;
 mod span;
 
@@ -13,5 +14,6 @@ pub use collection::{Collection, CollectionName, CollectionNameError};
 pub use content::{ContentHash, DocId, DocIdError};
 pub use failure::{Failure, Reason};
 pub use hit::{Contribution, Hit, Mode, Stage, StageReport, StageState, Trouble};
+pub use region::{Compute, RegionError, Routing};
 pub use role::Role;
 pub use span::{ChunkSpan, TextSpan};

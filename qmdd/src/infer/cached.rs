@@ -17,9 +17,12 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use self::memo::Memo;
-use super::backend::{
-    Assignment, Backend, CacheReport, Call, Embedding, Finish, Generation, InferError, Lane,
-    ModelInfo, ModelReport, Pieces, Sampling, Scored,
+use super::{
+    backend::{
+        Assignment, Backend, CacheReport, Call, Embedding, Finish, Generation, InferError, Lane,
+        ModelInfo, ModelReport, Pieces, Sampling, Scored,
+    },
+    kept,
 };
 use crate::domain::Role;
 
@@ -123,7 +126,7 @@ impl Store {
         let write = move || {
             // Encoded first, so that nobody waits for the disk.
             let encoded = store.memo().encode();
-            encoded.and_then(|bytes| memo::write(&store.file, &bytes))
+            encoded.and_then(|bytes| kept::replace(&store.file, &bytes))
         };
         let written = spawn_blocking(write).await.map_err(io::Error::other);
         if let Err(error) = written.flatten() {

@@ -4,6 +4,7 @@ pub mod backend;
 pub mod cached;
 pub mod expand;
 pub mod hardware;
+mod kept;
 #[cfg(feature = "llama")]
 pub mod llama;
 #[cfg(feature = "modal")]

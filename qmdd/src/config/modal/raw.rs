@@ -6,44 +6,10 @@ use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 
 use super::{ConfigError, ModalConfig};
+use crate::domain::{Compute, Routing};
 
-/// Where requests may enter Modal's network.
-const ROUTING_REGIONS: [&str; 4] = ["us-east", "us-west", "eu-west", "ap-south"];
-
-/// QMD's names of regions, each with the place that is nearest to it.
-const QMD_REGIONS: [(&str, &str); 5] = [
-    ("us", "us-east"),
-    ("ca", "us-east"),
-    ("eu", "eu-west"),
-    ("uk", "eu-west"),
-    ("ap", "ap-south"),
-];
-
-/// Where containers may run, from broad to narrow.
-const COMPUTE_REGIONS: [&str; 22] = [
-    "us",
-    "eu",
-    "ap",
-    "uk",
-    "ca",
-    "me",
-    "sa",
-    "af",
-    "mx",
-    "us-east",
-    "us-central",
-    "us-south",
-    "us-west",
-    "eu-west",
-    "eu-north",
-    "eu-south",
-    "ap-northeast",
-    "ap-southeast",
-    "ap-south",
-    "ap-melbourne",
-    "jp",
-    "au",
-];
+/// QMD's names of regions: it has containers run in them, and requests enter at the nearest place.
+const QMD_REGIONS: [&str; 5] = ["us", "ca", "eu", "uk", "ap"];
 
 /// What Modal rents. Several of one kind are of no use to one small model.
 const GPUS: [&str; 12] = [
@@ -137,7 +103,7 @@ impl RawModal {
             compute_region: one_of(
                 "compute_region",
                 self.compute_region.as_ref(),
-                &COMPUTE_REGIONS,
+                &Compute::names().collect::<Vec<_>>(),
             )?,
             url: self.url.as_ref().map_or(Ok(None), url)?,
             token_file: token_file.transpose()?,
@@ -203,11 +169,12 @@ fn one_of(
 }
 
 fn routing_region(value: &Spanned<String>) -> Result<Option<String>, Complaint> {
-    let qmd = QMD_REGIONS.iter().find(|(name, _)| *name == value.value);
-    match qmd {
-        Some((_, region)) => Ok(Some((*region).to_owned())),
-        None => one_of("region", Some(value), &ROUTING_REGIONS),
+    if QMD_REGIONS.contains(&value.value.as_str())
+        && let Ok(region) = Compute::parse(&value.value)
+    {
+        return Ok(Some(region.routing().as_str().to_owned()));
     }
+    one_of("region", Some(value), &Routing::ALL.map(Routing::as_str))
 }
 
 fn url(value: &Spanned<String>) -> Result<Option<String>, Complaint> {

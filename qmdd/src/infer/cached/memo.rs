@@ -1,11 +1,6 @@
 //! The cache itself: bounded by bytes, the least recently used result goes first.
 
-use std::{
-    fs::{self, DirBuilder},
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use lru::LruCache;
 
@@ -91,20 +86,6 @@ impl Memo {
         let entries: Vec<(&Key, &Value)> = self.entries.iter().rev().collect();
         postcard::to_extend(&entries, MAGIC.to_vec()).map_err(io::Error::other)
     }
-}
-
-/// Replaces the file whole.
-pub(super) fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    // Readable by this user alone, as all temporary files are.
-    let mut draft = tempfile::NamedTempFile::new_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.persist(file)?;
-    Ok(())
 }
 
 fn size(value: &Value) -> u64 {

@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
@@ -14,7 +13,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::contract::Info;
-use crate::{domain::Role, infer::backend::InferError};
+use crate::{
+    domain::Role,
+    infer::{backend::InferError, kept},
+};
 
 /// The last that the remote end said of itself.
 pub(super) struct Identity {
@@ -84,16 +86,11 @@ impl Identity {
     }
 
     fn write(&self, info: &Info) -> std::io::Result<()> {
-        let folder = self.file.parent().unwrap_or(std::path::Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut draft = tempfile::NamedTempFile::new_in(folder)?;
         let remembered = Remembered {
             url: self.url.clone(),
             info: info.clone(),
         };
-        draft.write_all(&serde_json::to_vec(&remembered)?)?;
-        draft.persist(&self.file)?;
-        Ok(())
+        kept::replace(&self.file, &serde_json::to_vec(&remembered)?)
     }
 }
 

@@ -8,7 +8,8 @@ use tonic::Status;
 use super::{configured, text, the_index};
 use crate::{
     config::edit,
-    infer::modal::region::{self, Compute, Known, Measure, Routing, Source},
+    domain::{Compute, Routing},
+    infer::modal::region::{self, Known, Measure, Source},
     rpc::{
         App,
         status::{self, status},

@@ -8,7 +8,7 @@ use tonic::Status;
 use super::{configured, text, the_index};
 use crate::{
     config::edit::{self, Deployment},
-    infer::modal::region::{Compute, Routing},
+    domain::{Compute, Routing},
     rpc::{
         App,
         status::{self, status},

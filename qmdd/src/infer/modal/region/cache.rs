@@ -2,15 +2,14 @@
 
 use std::{
     fs, io,
-    io::Write,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
-use super::{Measure, Routing};
+use super::Measure;
+use crate::{domain::Routing, infer::kept};
 
 /// A region found by measuring, and the measures that speak for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,14 +50,10 @@ pub(super) fn read(file: &Path) -> Result<Option<Evidence>, String> {
 
 /// Keeps the evidence; else tells why it could not.
 pub(super) fn write(file: &Path, evidence: &Evidence) -> Result<(), String> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
     let written = || -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut new = NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut new, evidence)?;
-        new.write_all(b"\n")?;
-        new.persist(file)?;
-        Ok(())
+        let mut text = serde_json::to_vec_pretty(evidence)?;
+        text.push(b'\n');
+        kept::replace(file, &text)
     };
     written().map_err(|error| {
         format!(

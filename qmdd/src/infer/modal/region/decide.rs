@@ -1,7 +1,8 @@
 //! The decision, without effects: what is configured goes before what was measured, and that before
 //! what can be guessed.
 
-use super::{Compute, Evidence, Measure, Routing, zone};
+use super::{Evidence, Measure, zone};
+use crate::domain::{Compute, Routing};
 
 /// A region in use is left for one that is nearer by more than this, in milliseconds,
 const CLEARLY_MS: f64 = 15.0;

@@ -2,7 +2,6 @@
 
 mod cache;
 mod decide;
-mod names;
 mod probe;
 mod zone;
 
@@ -11,7 +10,6 @@ use std::{path::Path, time::SystemTime};
 pub use self::{
     cache::Evidence,
     decide::{Found, Known, Source},
-    names::{BROAD_FACTOR, Compute, NARROW_FACTOR, RegionError, Routing},
     probe::{Measure, Target, targets},
 };
 
@@ -54,6 +52,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::domain::Routing;
 
     /// Targets on this machine: a listener, and ports where nobody listens.
     async fn own(live: &[&str], dead: &[&str]) -> (Vec<TcpListener>, Vec<Target>) {

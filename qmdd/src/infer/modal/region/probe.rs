@@ -10,7 +10,7 @@ use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::{net, time::timeout};
 
-use super::{Compute, RegionError, Routing};
+use crate::domain::{Compute, RegionError, Routing};
 
 /// Connections to each target; the quickest counts.
 const SAMPLES: usize = 3;

@@ -1,6 +1,6 @@
 //! A routing region guessed from the name of a time zone.
 
-use super::Routing;
+use crate::domain::Routing;
 
 /// Cities of the Americas that are nearer to Oregon than to Virginia.
 const WEST: [&str; 21] = [

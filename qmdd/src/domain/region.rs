@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Failure, Reason};
+use super::{Failure, Reason};
 
 /// What naming a broad compute region multiplies prices by. From Modal's guide to region selection.
-pub const BROAD_FACTOR: f64 = 1.5;
+const BROAD_FACTOR: f64 = 1.5;
 /// The same for a narrow one.
-pub const NARROW_FACTOR: f64 = 1.75;
+const NARROW_FACTOR: f64 = 1.75;
 
 /// How alike two names must be for the one to be suggested for the other.
 const ALIKE: f64 = 0.5;
@@ -99,8 +99,8 @@ impl fmt::Display for Routing {
 pub struct Compute(&'static str);
 
 impl Compute {
-    /// A region that this table knows to be one.
-    pub(super) const fn known(name: &'static str) -> Self {
+    /// A region that a table of the code knows to be one.
+    pub const fn known(name: &'static str) -> Self {
         Self(name)
     }
 
@@ -109,18 +109,22 @@ impl Compute {
         self.0
     }
 
+    /// All of their names, the broad ones first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BROAD.into_iter().chain(NARROW)
+    }
+
     /// The region of that name.
     ///
     /// # Errors
     /// When there is none, with one that the name may have meant.
     pub fn parse(name: &str) -> Result<Self, RegionError> {
-        let mut known = BROAD.iter().chain(&NARROW);
-        known
-            .find(|known| **known == name)
-            .map(|known| Self(known))
+        Self::names()
+            .find(|known| *known == name)
+            .map(Self)
             .ok_or_else(|| RegionError::UnknownCompute {
                 name: name.to_owned(),
-                meant: alike(name, BROAD.into_iter().chain(NARROW)),
+                meant: alike(name, Self::names()),
             })
     }
 
@@ -134,7 +138,7 @@ impl Compute {
     }
 
     /// The routing region nearest to it.
-    fn routing(self) -> Routing {
+    pub fn routing(self) -> Routing {
         match self.0 {
             "us-west" => Routing::UsWest,
             name => match name.split('-').next().unwrap_or_default() {
