@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use reqwest::{
-    Client, Method, Response, Url,
+    Client, ClientBuilder, Method, Response, Url,
     header::{self, HeaderMap},
     redirect,
 };
@@ -116,24 +116,14 @@ impl Http {
         pool: usize,
         patience: Patience,
     ) -> Result<Self, InferError> {
-        // An error says that another client of this process installed one already.
-        let _ = ring::default_provider().install_default();
-        let mut client = Client::builder();
-        if is_loopback(&base) {
-            // The system's proxy is another machine, or at least another program.
-            client = client.no_proxy();
-        }
-        let client = client
+        let client = client(&base)
             .connect_timeout(patience.connect)
-            // Whoever redirects would be sent texts, and perhaps the token.
-            .redirect(redirect::Policy::none())
             .pool_max_idle_per_host(pool)
             // Below the remote end's own limit, so that the request that meets a closed connection
             // stays rare.
             .pool_idle_timeout(Duration::from_secs(45))
             .tcp_keepalive(Duration::from_secs(15))
             .tcp_nodelay(true)
-            .user_agent(concat!("qmdd/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| InferError::Internal(root_cause(&error)))?;
         Ok(Self {
@@ -225,6 +215,21 @@ impl Http {
     }
 }
 
+/// What every client of the remote end has in common.
+pub(super) fn client(base: &Url) -> ClientBuilder {
+    // An error says that another client of this process installed one already.
+    let _ = ring::default_provider().install_default();
+    let client = Client::builder()
+        .user_agent(concat!("qmdd/", env!("CARGO_PKG_VERSION")))
+        // Whoever redirects would be sent texts, and perhaps the token.
+        .redirect(redirect::Policy::none());
+    if is_loopback(base) {
+        // The system's proxy is another machine, or at least another program.
+        return client.no_proxy();
+    }
+    client
+}
+
 /// Whether an address is of this machine alone.
 pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
@@ -247,15 +252,20 @@ fn speaks_our_version(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-/// The innermost cause, which is the one that tells something; without the address.
+/// What kept an exchange from being one.
 fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        "no connection within the time for it".into()
+    } else {
+        innermost(error)
+    }
+}
+
+/// The innermost cause, which is the one that tells something; without the address.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.is_timeout() {
-        "no connection within the time for it".into()
-    } else {
-        cause.to_string()
-    }
+    cause.to_string()
 }

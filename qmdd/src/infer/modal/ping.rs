@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
-use rustls::crypto::ring;
+use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 
-use super::contract::{VERSION, VERSION_HEADER};
+use super::{
+    contract::{Refusal, VERSION, VERSION_HEADER},
+    http::{self, innermost},
+};
 use crate::domain::{Failure, Reason, Role};
 
 /// Longest body that is read, in bytes.
@@ -83,16 +85,6 @@ struct Model {
     sha256: String,
 }
 
-#[derive(Deserialize)]
-struct Refusal {
-    error: RefusalBody,
-}
-
-#[derive(Deserialize)]
-struct RefusalBody {
-    message: String,
-}
-
 /// Why there is no answer to go by.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PingError {
@@ -152,18 +144,15 @@ impl Failure for PingError {
 /// When there is no answer, or it says that asking again is of no use.
 pub async fn ping(url: &str, token: Option<&str>, limit: Duration) -> Result<Pong, PingError> {
     let base = url.trim_end_matches('/');
-    if !base.starts_with("https://") && !base.starts_with("http://") {
-        return Err(PingError::Address(url.to_owned()));
-    }
+    let address = Url::parse(base)
+        .ok()
+        .filter(|address| matches!(address.scheme(), "http" | "https"))
+        .ok_or_else(|| PingError::Address(url.to_owned()))?;
     let unreachable = |error: reqwest::Error| PingError::Unreachable {
         url: base.to_owned(),
         detail: innermost(&error),
     };
-    // An error says that another client of this process installed one already.
-    let _ = ring::default_provider().install_default();
-    // Without redirects: the token is for this host alone.
-    let client = Client::builder()
-        .redirect(redirect::Policy::none())
+    let client = http::client(&address)
         .timeout(limit)
         .build()
         .map_err(unreachable)?;
@@ -236,12 +225,4 @@ fn told(body: &[u8], status: StatusCode) -> String {
         |_| format!("HTTP {}", status.as_u16()),
         |it| it.error.message,
     )
-}
-
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
