@@ -55,11 +55,7 @@ impl Engine {
                 }
             }
             Self::Prefix(engine) => Budget {
-                interactive_tokens: if device::has_graphics() {
-                    engine.batch_tokens()
-                } else {
-                    BATCH_TOKENS.min(engine.batch_tokens())
-                },
+                interactive_tokens: engine.batch_tokens(),
                 bulk_tokens: BATCH_TOKENS.min(engine.batch_tokens()),
                 sequences: SEQUENCES - 1,
             },
@@ -226,10 +222,17 @@ fn prefix_reranker(
             })?,
         )
     };
+    let window = window as usize;
+    let batch_tokens = if device::has_graphics() {
+        window
+    } else {
+        BATCH_TOKENS.min(window)
+    };
     Ok(PrefixReranker::new(
         context(params)?,
         verdict,
-        window as usize,
+        window,
+        batch_tokens,
         SEQUENCES,
     ))
 }

@@ -43,6 +43,7 @@ pub(super) struct PrefixReranker {
     ctx: LlamaContext<'static>,
     batch: LlamaBatch<'static>,
     verdict: Verdict,
+    window: usize,
     batch_tokens: usize,
     /// What sequence [`PREFIX`] holds.
     held: Vec<LlamaToken>,
@@ -53,21 +54,23 @@ impl PrefixReranker {
     pub(super) fn new(
         ctx: LlamaContext<'static>,
         verdict: Verdict,
+        window: usize,
         batch_tokens: usize,
         sequences: usize,
     ) -> Self {
-        let batch = LlamaBatch::new(batch_tokens, 1);
+        let batch = LlamaBatch::new(window, 1);
         Self {
             ctx,
             batch,
             verdict,
+            window,
             batch_tokens,
             held: Vec::new(),
             sequences,
         }
     }
 
-    /// Largest batch in tokens.
+    /// Tokens of candidates that are best decoded together.
     pub(super) fn batch_tokens(&self) -> usize {
         self.batch_tokens
     }
@@ -146,7 +149,7 @@ impl PrefixReranker {
         }
         self.held.truncate(common);
         self.forget(PREFIX, common)?;
-        for piece in prefix[common..].chunks(self.batch_tokens) {
+        for piece in prefix[common..].chunks(self.window) {
             self.batch.clear();
             let outputs = match self.verdict {
                 Verdict::Head { .. } => Outputs::All,
