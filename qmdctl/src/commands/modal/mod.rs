@@ -3,6 +3,7 @@
 pub(super) mod deploy;
 pub(super) mod destroy;
 mod files;
+mod keep;
 pub(super) mod logs;
 mod pins;
 pub(crate) mod prices;

@@ -1,10 +1,11 @@
 //! What was deployed last, remembered: image and models by their hashes.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tempfile::NamedTempFile;
+
+use super::keep::keep;
 
 /// A deployment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,13 +34,7 @@ pub(super) fn read(file: &Path) -> Option<Record> {
 
 /// Remembers a deployment.
 pub(super) fn write(file: &Path, record: &Record) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
-    let mut new = NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut new, record)?;
-    new.write_all(b"\n")?;
-    new.persist(file)?;
-    Ok(())
+    keep(file, &serde_json::to_string_pretty(record)?)
 }
 
 /// Forgets it.

@@ -1,17 +1,11 @@
 //! The proxy token: made once, kept where the daemon reads it.
 
-use std::{
-    fs::DirBuilder,
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::path::Path;
 
 use qmd_proto::Reason;
 use serde_json::Value;
-use tempfile::NamedTempFile;
 
-use super::tool::Tool;
+use super::{keep::keep, tool::Tool};
 use crate::error::{Failure, Result};
 
 const MAKE: [&str; 6] = [
@@ -44,21 +38,6 @@ pub(super) async fn make(tool: &Tool, file: &Path) -> Result<()> {
 fn joined(made: &Value) -> Option<String> {
     let part = |key: &str| made[key].as_str().filter(|part| !part.is_empty());
     Some(format!("{}.{}", part("Modal-Key")?, part("Modal-Secret")?))
-}
-
-/// Writes the token for this user alone, in one step.
-fn keep(file: &Path, token: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
-    // Its mode is 0600 from the start.
-    let mut new = NamedTempFile::new_in(folder)?;
-    writeln!(new, "{token}")?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }
 
 #[cfg(test)]
