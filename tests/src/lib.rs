@@ -8,6 +8,7 @@ mod programs;
 mod random;
 mod sandbox;
 
+pub mod calls;
 pub mod corpus;
 pub mod models;
 pub mod wait;

@@ -6,14 +6,13 @@ use anyhow::{Context, Result, bail, ensure};
 use qmd_proto::{
     Reason,
     v1::{
-        EmbedInput, EmbedKind, EmbedReply, EmbedRequest, ModelRole, ModelStatus, Priority,
-        ReloadConfigRequest, StatusRequest, TokenizeRequest,
-        control_service_client::ControlServiceClient,
+        EmbedReply, ModelRole, ModelStatus, Priority, ReloadConfigRequest, StatusRequest,
+        TokenizeRequest, control_service_client::ControlServiceClient,
         inference_service_client::InferenceServiceClient,
     },
 };
 use qmd_tests::{
-    Daemon, Random, Sandbox,
+    Daemon, Random, Sandbox, calls,
     models::{self, Flaw},
     wait,
 };
@@ -42,17 +41,7 @@ async fn embed(
     texts: Vec<String>,
     priority: Priority,
 ) -> Result<EmbedReply, Status> {
-    let input = |text| EmbedInput {
-        text,
-        title: String::new(),
-    };
-    let request = EmbedRequest {
-        inputs: texts.into_iter().map(input).collect(),
-        kind: EmbedKind::Document.into(),
-        priority: priority.into(),
-    };
-    let reply = InferenceServiceClient::new(channel).embed(request).await?;
-    Ok(reply.into_inner())
+    calls::documents(&channel, &texts, priority).await
 }
 
 async fn tokenize(channel: Channel) -> Result<(), Status> {
@@ -73,11 +62,7 @@ async fn models(channel: Channel) -> Result<Vec<ModelStatus>> {
 }
 
 async fn embedder(channel: Channel) -> Result<ModelStatus> {
-    let models = models(channel).await?;
-    let found = models
-        .into_iter()
-        .find(|model| model.role() == ModelRole::Embed);
-    found.context("the status has no embedding model")
+    calls::model(&channel, ModelRole::Embed).await
 }
 
 fn reason(status: &Status) -> Option<Reason> {
@@ -119,10 +104,10 @@ async fn a_worker_killed_at_work_costs_its_callers_a_reason_at_most() -> Result<
     let channel = daemon.channel().await?;
     let worker = embedder(channel.clone()).await?.worker_pid;
     let worker = Pid::from_raw(worker as i32).context("no worker runs")?;
-    let mut calls = JoinSet::new();
+    let mut asked = JoinSet::new();
     for call in 0..4 {
         let texts = texts(64, &format!("bulk {call}"));
-        calls.spawn(embed(channel.clone(), texts, Priority::Bulk));
+        asked.spawn(embed(channel.clone(), texts, Priority::Bulk));
     }
     let deadline = tokio::time::Instant::now() + wait::LIMIT;
     while embedder(channel.clone()).await?.queue_depth == 0 {
@@ -132,7 +117,7 @@ async fn a_worker_killed_at_work_costs_its_callers_a_reason_at_most() -> Result<
     kill_process(worker, Signal::KILL)?;
     let found = daemon.qmdctl(["search", "sourdough", "--strict"]).ok();
     assert!(found.stdout.contains("sourdough.md"), "{found}");
-    while let Some(result) = calls.join_next().await {
+    while let Some(result) = asked.join_next().await {
         if let Err(error) = result? {
             assert_eq!(reason(&error), Some(Reason::WorkerCrashed), "{error:?}");
         }
@@ -244,10 +229,10 @@ async fn an_abort_while_decoding_is_survived() -> Result<()> {
 async fn a_crowd_is_answered_or_refused_for_a_reason() -> Result<()> {
     let daemon = Daemon::with_models()?;
     let channel = daemon.channel().await?;
-    let mut calls = JoinSet::new();
+    let mut asked = JoinSet::new();
     for caller in 0..64 {
         let channel = channel.clone();
-        calls.spawn(async move {
+        asked.spawn(async move {
             let tag = format!("caller {caller}");
             match caller % 3 {
                 0 => tokenize(channel).await,
@@ -260,7 +245,7 @@ async fn a_crowd_is_answered_or_refused_for_a_reason() -> Result<()> {
             }
         });
     }
-    while let Some(result) = calls.join_next().await {
+    while let Some(result) = asked.join_next().await {
         if let Err(error) = result? {
             assert_eq!(reason(&error), Some(Reason::QueueFull), "{error:?}");
         }

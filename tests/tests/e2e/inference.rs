@@ -5,14 +5,14 @@ use anyhow::{Context, Result};
 use qmd_proto::{
     Reason,
     v1::{
-        EmbedInput, EmbedKind, EmbedRequest, ExpandRequest, ExpansionKind, FinishReason,
-        GenerateDone, GenerateRequest, LoadModelsRequest, ModelRole, ModelState, Priority,
-        RerankRequest, StatusReply, StatusRequest, UnloadModelsRequest,
+        EmbedKind, EmbedRequest, ExpandRequest, ExpansionKind, FinishReason, GenerateDone,
+        GenerateRequest, LoadModelsRequest, ModelRole, ModelState, Priority, RerankRequest,
+        StatusReply, StatusRequest, UnloadModelsRequest,
         control_service_client::ControlServiceClient, generate_event::Event,
         inference_service_client::InferenceServiceClient,
     },
 };
-use qmd_tests::{Daemon, Sandbox, models, wait};
+use qmd_tests::{Daemon, Sandbox, calls::embed_request, models, wait};
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt;
 
@@ -43,18 +43,6 @@ async fn inference(daemon: &Daemon) -> Result<InferenceServiceClient<Channel>> {
 async fn status(daemon: &Daemon) -> Result<StatusReply> {
     let mut control = ControlServiceClient::new(daemon.channel().await?);
     Ok(control.status(StatusRequest::default()).await?.into_inner())
-}
-
-fn embed(texts: &[&str], kind: EmbedKind, priority: Priority) -> EmbedRequest {
-    let input = |text: &&str| EmbedInput {
-        text: (*text).to_owned(),
-        title: String::new(),
-    };
-    EmbedRequest {
-        inputs: texts.iter().map(input).collect(),
-        kind: kind.into(),
-        priority: priority.into(),
-    }
 }
 
 fn reason(status: &Status) -> String {
@@ -236,7 +224,7 @@ async fn text_streams_and_ends_for_a_reason() -> Result<()> {
 async fn a_stream_of_batches_gives_what_single_calls_give() -> Result<()> {
     let daemon = Daemon::with_models()?;
     let mut inference = inference(&daemon).await?;
-    let batch = |texts: &[&str]| embed(texts, EmbedKind::Document, Priority::Bulk);
+    let batch = |texts: &[&str]| embed_request(texts, EmbedKind::Document, Priority::Bulk);
     let batches = vec![batch(&["one", "two"]), batch(&[]), batch(&["three"])];
     let mut replies = inference
         .embed_stream(tokio_stream::iter(batches))
@@ -278,7 +266,7 @@ async fn a_stream_of_batches_gives_what_single_calls_give() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn questions_are_remembered_across_restarts() -> Result<()> {
     let sandbox = std::sync::Arc::new(Sandbox::with_models()?);
-    let question = embed(&["a question"], EmbedKind::Query, Priority::Interactive);
+    let question = embed_request(&["a question"], EmbedKind::Query, Priority::Interactive);
     let mut vectors = Vec::new();
     for round in 0..2 {
         let daemon = Daemon::start(std::sync::Arc::clone(&sandbox))?;
@@ -309,7 +297,7 @@ async fn an_unloaded_model_comes_back_when_it_is_called() -> Result<()> {
     // Eight callers at once wait for one load.
     let calls = (0..8).map(|number| {
         let text = format!("question {number}");
-        let request = embed(&[&text], EmbedKind::Query, Priority::Interactive);
+        let request = embed_request(&[&text], EmbedKind::Query, Priority::Interactive);
         let channel = daemon.channel();
         async move {
             let mut inference = InferenceServiceClient::new(channel.await?);
@@ -344,7 +332,7 @@ async fn a_model_that_nobody_keeps_alive_leaves() -> Result<()> {
     };
     unloaded()?;
     let mut inference = inference(&daemon).await?;
-    let request = embed(&["a"], EmbedKind::Query, Priority::Interactive);
+    let request = embed_request(&["a"], EmbedKind::Query, Priority::Interactive);
     let reply = inference.embed(request).await?.into_inner();
     assert_eq!(reply.embeddings.len(), 1);
     unloaded()
@@ -363,7 +351,7 @@ async fn what_does_not_fit_into_memory_is_refused_with_numbers() -> Result<()> {
     let message = models[2]["message"].as_str().context("no message")?;
     assert!(message.contains("MiB of weights"), "{message}");
     let mut inference = inference(&daemon).await?;
-    let request = embed(&["a"], EmbedKind::Query, Priority::Interactive);
+    let request = embed_request(&["a"], EmbedKind::Query, Priority::Interactive);
     let reply = inference.embed(request).await?.into_inner();
     assert_eq!(reply.embeddings.len(), 1);
     let expand = ExpandRequest {

@@ -8,11 +8,11 @@ use futures::future::join_all;
 use qmd_proto::{
     Reason,
     v1::{
-        DetokenizeRequest, EmbedInput, EmbedKind, EmbedReply, EmbedRequest, ModelRole, Priority,
-        RerankRequest, TokenIds, TokenizeRequest, inference_service_client::InferenceServiceClient,
+        DetokenizeRequest, EmbedReply, ModelRole, Priority, RerankRequest, TokenIds,
+        TokenizeRequest, inference_service_client::InferenceServiceClient,
     },
 };
-use qmd_tests::{Daemon, Gateway, Outcome, Random, Remote, Sandbox, corpus, models};
+use qmd_tests::{Daemon, Gateway, Outcome, Random, Remote, Sandbox, calls, corpus, models};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tonic::transport::Channel;
@@ -145,16 +145,7 @@ async fn inference(daemon: &Daemon) -> Result<InferenceServiceClient<Channel>> {
 }
 
 async fn embed(daemon: &Daemon, texts: &[String], priority: Priority) -> Result<EmbedReply> {
-    let input = |text: &String| EmbedInput {
-        text: text.clone(),
-        title: String::new(),
-    };
-    let request = EmbedRequest {
-        inputs: texts.iter().map(input).collect(),
-        kind: EmbedKind::Document.into(),
-        priority: priority.into(),
-    };
-    Ok(inference(daemon).await?.embed(request).await?.into_inner())
+    Ok(calls::documents(&daemon.channel().await?, texts, priority).await?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

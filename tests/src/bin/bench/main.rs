@@ -2,7 +2,6 @@
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
 //! itself. `make bench-remote`: the remote end against this machine. docs/benchmarks.md tells the method.
 
-mod calls;
 mod collection;
 mod engine;
 mod figures;

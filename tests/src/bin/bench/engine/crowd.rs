@@ -11,7 +11,7 @@ use qmd_proto::v1::{
     DetokenizeRequest, ExpandRequest, ModelRole, Priority, TokenIds, TokenizeRequest,
     inference_service_client::InferenceServiceClient,
 };
-use qmd_tests::Random;
+use qmd_tests::{Random, calls};
 use tokio::task::JoinSet;
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
@@ -20,7 +20,7 @@ use super::{
     Bench,
     idle::{self, Process},
 };
-use crate::{calls, figures::spread};
+use crate::figures::spread;
 
 const CLIENTS: usize = 64;
 const REQUESTS: usize = 50;

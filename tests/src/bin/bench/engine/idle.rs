@@ -11,8 +11,9 @@ use qmd_proto::v1::{
     LoadModelsRequest, ModelRole, UnloadModelsRequest, control_service_client::ControlServiceClient,
 };
 
+use qmd_tests::calls;
+
 use super::Bench;
-use crate::calls;
 
 const WATCHED: Duration = Duration::from_secs(30);
 const CYCLES: usize = 100;

@@ -15,11 +15,10 @@ use qmd_proto::v1::ModelRole;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
+use qmd_tests::calls;
+
 use super::Bench;
-use crate::{
-    calls,
-    figures::{ms, percentile, spread},
-};
+use crate::figures::{ms, percentile, spread};
 
 /// Queries of a measurement.
 const QUERIES: usize = 200;

@@ -17,10 +17,10 @@ use std::{
 
 use anyhow::{Result, bail};
 use qmd_proto::v1::ModelRole;
-use qmd_tests::{Daemon, Sandbox};
+use qmd_tests::{Daemon, Sandbox, calls};
 use tonic::transport::Channel;
 
-use crate::{calls, texts};
+use crate::texts;
 
 /// What the sections share.
 struct Bench {

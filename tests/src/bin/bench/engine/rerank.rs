@@ -6,13 +6,13 @@ use std::{fs, io::Write, path::Path, thread::available_parallelism, time::Instan
 
 use anyhow::{Context, Result, ensure};
 use qmd_proto::v1::ModelRole;
-use qmd_tests::{Daemon, Sandbox, corpus, models};
+use qmd_tests::{Daemon, Sandbox, calls, corpus, models};
 use qmdd::infer::prompts;
 use serde_json::json;
 use tonic::transport::Channel;
 
 use super::bare::Bare;
-use crate::{calls, figures::median};
+use crate::figures::median;
 
 const CANDIDATES: usize = 40;
 /// About 200 tokens.

@@ -6,11 +6,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use qmd_tests::{models, run};
+use qmd_tests::{calls, models, run};
 use serde_json::json;
 
 use super::{Bench, bare::Bare};
-use crate::{calls, figures::median};
+use crate::figures::median;
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 5;

@@ -3,13 +3,12 @@
 use std::{io::Write, time::Instant};
 
 use anyhow::Result;
-use qmd_tests::Sandbox;
+use qmd_tests::{Sandbox, calls};
 
 use super::{
     containers::{self, LATENCY},
     start,
 };
-use crate::calls;
 
 const TEXTS: usize = 4096;
 const CONTAINERS: usize = 4;

@@ -8,14 +8,11 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use qmd_tests::{Daemon, Gateway};
+use qmd_tests::{Daemon, Gateway, calls};
 use serde_json::json;
 
 use super::http::Connection;
-use crate::{
-    calls,
-    figures::{ms, percentile, spread},
-};
+use crate::figures::{ms, percentile, spread};
 
 const CALLS: usize = 300;
 /// llama-server closes a connection after a hundred.

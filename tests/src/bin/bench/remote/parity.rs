@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::Result;
 use qmd_proto::v1::{EmbedKind, Embedding};
-use qmd_tests::Daemon;
+use qmd_tests::{Daemon, calls};
 
-use crate::{calls, collection, texts};
+use crate::{collection, texts};
 
 /// Ranks that are compared.
 const TOP: usize = 10;

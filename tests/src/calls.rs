@@ -1,4 +1,4 @@
-//! The calls that are measured, over the socket as any client makes them.
+//! The calls that tests and benches make, over the socket as any client makes them.
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
@@ -12,9 +12,14 @@ use tonic::{Status, transport::Channel};
 /// Texts of one message of a bulk stream.
 const BATCH: usize = 32;
 
-fn request(texts: &[String], kind: EmbedKind, priority: Priority) -> EmbedRequest {
-    let input = |text: &String| EmbedInput {
-        text: text.clone(),
+/// The request for vectors of texts without titles.
+pub fn embed_request<T: AsRef<str>>(
+    texts: &[T],
+    kind: EmbedKind,
+    priority: Priority,
+) -> EmbedRequest {
+    let input = |text: &T| EmbedInput {
+        text: text.as_ref().to_owned(),
         title: String::new(),
     };
     EmbedRequest {
@@ -25,38 +30,50 @@ fn request(texts: &[String], kind: EmbedKind, priority: Priority) -> EmbedReques
 }
 
 /// Embeds a query, as a person waits for it.
-pub(crate) async fn query(channel: &Channel, text: &str) -> Result<EmbedReply, Status> {
-    let request = request(&[text.to_owned()], EmbedKind::Query, Priority::Interactive);
+///
+/// # Errors
+/// The daemon's.
+pub async fn query(channel: &Channel, text: &str) -> Result<EmbedReply, Status> {
+    let request = embed_request(&[text], EmbedKind::Query, Priority::Interactive);
     let mut client = InferenceServiceClient::new(channel.clone());
     Ok(client.embed(request).await?.into_inner())
 }
 
 /// Embeds documents as one call.
-pub(crate) async fn documents(
+///
+/// # Errors
+/// The daemon's.
+pub async fn documents(
     channel: &Channel,
     texts: &[String],
     priority: Priority,
 ) -> Result<EmbedReply, Status> {
-    let request = request(texts, EmbedKind::Document, priority);
+    let request = embed_request(texts, EmbedKind::Document, priority);
     let mut client = InferenceServiceClient::new(channel.clone());
     Ok(client.embed(request).await?.into_inner())
 }
 
 /// Embeds documents as a bulk stream; the number of tokens.
-pub(crate) async fn bulk(channel: &Channel, texts: &[String]) -> Result<u64> {
+///
+/// # Errors
+/// The daemon's.
+pub async fn bulk(channel: &Channel, texts: &[String]) -> Result<u64> {
     let embeddings = vectors(channel, texts, EmbedKind::Document).await?;
     Ok(embeddings.iter().map(|one| u64::from(one.tokens)).sum())
 }
 
 /// Embeds texts as a bulk stream.
-pub(crate) async fn vectors(
+///
+/// # Errors
+/// The daemon's.
+pub async fn vectors(
     channel: &Channel,
     texts: &[String],
     kind: EmbedKind,
 ) -> Result<Vec<Embedding>> {
     let requests: Vec<EmbedRequest> = texts
         .chunks(BATCH)
-        .map(|texts| request(texts, kind, Priority::Bulk))
+        .map(|texts| embed_request(texts, kind, Priority::Bulk))
         .collect();
     let mut client = InferenceServiceClient::new(channel.clone());
     let mut replies = client
@@ -71,7 +88,10 @@ pub(crate) async fn vectors(
 }
 
 /// Scores documents.
-pub(crate) async fn rerank(
+///
+/// # Errors
+/// The daemon's.
+pub async fn rerank(
     channel: &Channel,
     query: &str,
     documents: &[String],
@@ -86,7 +106,10 @@ pub(crate) async fn rerank(
 }
 
 /// What `status` says of a role's model.
-pub(crate) async fn model(channel: &Channel, role: ModelRole) -> Result<ModelStatus> {
+///
+/// # Errors
+/// The daemon's, or that it leaves out the role.
+pub async fn model(channel: &Channel, role: ModelRole) -> Result<ModelStatus> {
     let mut control = ControlServiceClient::new(channel.clone());
     let status = control.status(StatusRequest::default()).await?.into_inner();
     let mut models = status.models.into_iter();
