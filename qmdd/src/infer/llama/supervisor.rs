@@ -435,11 +435,10 @@ impl Keeper {
         ours.set_nonblocking(true)?;
         let child = Command::new(&options.program)
             .arg("worker")
-            // Between two matrices of a decode its threads wait for each other awake, for a
-            // millisecond at most: sleeping there doubles the time of a short query. Between decodes
-            // they sleep.
+            // Between two matrices of a decode its threads sleep until all are done, and between
+            // decodes as well: who spins takes the processor from whoever has work for it.
             .env("OMP_WAIT_POLICY", "passive")
-            .env("GOMP_SPINCOUNT", "100000")
+            .env("GOMP_SPINCOUNT", spins(self.role))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -514,6 +513,16 @@ enum End {
     Refused(InferError),
     /// The worker ended on its own.
     Crashed(String),
+}
+
+/// How often a thread looks whether the others are done before it sleeps. A query's vector takes a few
+/// milliseconds, of which falling asleep and waking up would be half: there it looks for about one
+/// more. What takes longer would rather lose by it on a busy machine.
+fn spins(role: Role) -> &'static str {
+    match role {
+        Role::Embed => "100000",
+        Role::Rerank | Role::Generate => "0",
+    }
 }
 
 fn describe(status: ExitStatus) -> String {
