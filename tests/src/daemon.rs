@@ -1,13 +1,14 @@
 //! A real daemon in a sandbox.
 
 use std::{
+    convert::Infallible,
     ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
     ops::Deref,
     os::unix::{net::UnixStream, process::CommandExt},
     process::{Child, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use qmd_proto::v1::{
     ModelRole, ModelState, StatusRequest, control_service_client::ControlServiceClient,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -28,11 +29,15 @@ use crate::{Sandbox, corpus, program, wait};
 const LOADING: Duration = Duration::from_secs(120);
 /// What a failed test shows of the daemon's output, in lines.
 const TAIL: usize = 60;
+/// Longest a daemon may live: what hangs on it fails then, instead of holding all tests up.
+const LIFE: Duration = Duration::from_secs(600);
 
-/// A daemon that serves. Killed when dropped.
+/// A daemon that serves. Killed when dropped, or with its workers when its time is up.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
+    /// Ends the watch over its time when dropped.
+    _watched: mpsc::Sender<Infallible>,
     sandbox: Arc<Sandbox>,
 }
 
@@ -73,7 +78,18 @@ impl Daemon {
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()?;
-        let mut daemon = Self { child, sandbox };
+        let (watched, gone) = mpsc::channel();
+        let group = Pid::from_child(&child);
+        thread::spawn(move || {
+            if gone.recv_timeout(LIFE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+        });
+        let mut daemon = Self {
+            child,
+            _watched: watched,
+            sandbox,
+        };
         daemon.wait_until_serving()?;
         Ok(daemon)
     }

@@ -1,6 +1,11 @@
 //! The engine under ill treatment: a killed worker, broken models, a crowd, callers that leave.
 
-use std::{fs, time::Duration};
+use std::{
+    env,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use qmd_proto::{
@@ -146,9 +151,18 @@ enum End {
     Aborts,
 }
 
-/// A daemon whose embedding model is broken serves words, says why, and takes another model.
+/// A daemon whose embedding model is broken serves words, says why, and takes another model. No
+/// debugger is started on the way: the one here would hold its caller for ever.
 async fn survives(flaw: Flaw, end: End) -> Result<()> {
     let sandbox = Sandbox::new()?;
+    let tools = sandbox.join("tools");
+    fs::create_dir(&tools)?;
+    let debugger = tools.join("gdb");
+    fs::write(&debugger, "#!/bin/sh\nexec sleep 86400\n")?;
+    fs::set_permissions(&debugger, Permissions::from_mode(0o755))?;
+    let mut path = tools.into_os_string();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
     let model = sandbox.join("broken.gguf");
     models::broken(flaw, &model)?;
     let notes = sandbox.join("notes");
@@ -162,7 +176,7 @@ async fn survives(flaw: Flaw, end: End) -> Result<()> {
         fs::write(config.join("index.yml"), text)
     };
     configure(&model)?;
-    let daemon = Daemon::start(sandbox)?;
+    let daemon = Daemon::start_with(sandbox, [("PATH", path)])?;
     let _ = daemon.qmdctl(["update"]).ok();
 
     let channel = daemon.channel().await?;

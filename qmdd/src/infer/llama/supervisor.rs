@@ -439,6 +439,9 @@ impl Keeper {
             // decodes as well: who spins takes the processor from whoever has work for it.
             .env("OMP_WAIT_POLICY", "passive")
             .env("GOMP_SPINCOUNT", spins(self.role))
+            // A failed assertion would start a debugger, where there is one, and wait for it: longer
+            // than callers do, and for ever where processes may not be traced.
+            .env("GGML_NO_BACKTRACE", "1")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
