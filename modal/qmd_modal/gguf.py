@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ class GgufError(Exception):
     """The file is no GGUF file, or a damaged one."""
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The file's key-value pairs. Of an array only its length is kept.
+def read_metadata(path: Path, whole: Container[str] = ()) -> dict[str, Any]:
+    """The file's key-value pairs. Of an array only its length is kept, but for those named `whole`.
 
     Raises:
         GgufError: the file cannot be read as GGUF.
@@ -40,7 +41,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
             path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
         ):
-            return _Reader(view).metadata()
+            return _Reader(view).metadata(whole)
     except (OSError, ValueError) as error:
         raise GgufError(f"{path} cannot be read: {error}") from None
     except (struct.error, OverflowError, UnicodeDecodeError, GgufError) as error:
@@ -52,7 +53,7 @@ class _Reader:
         self.view = view
         self.at = 0
 
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self, whole: Container[str]) -> dict[str, Any]:
         if self.view[:4] != _MAGIC:
             raise GgufError("it does not start with GGUF")
         self.at = 4
@@ -63,7 +64,7 @@ class _Reader:
         pairs = {}
         for _ in range(self.scalar("Q")):
             key = self.string()
-            pairs[key] = self.value(self.scalar("I"))
+            pairs[key] = self.value(self.scalar("I"), key in whole)
         return pairs
 
     def scalar(self, code: str) -> Any:
@@ -81,12 +82,20 @@ class _Reader:
             raise GgufError("a string runs past the end of the file")
         return self.view[start : self.at]
 
-    def value(self, kind: int) -> Any:
+    def value(self, kind: int, whole: bool) -> Any:
         if kind == _STRING:
             return self.string()
         if kind == _ARRAY:
-            return self.array_length()
+            return self.array() if whole else self.array_length()
         return self.scalar(self.code(kind))
+
+    def array(self) -> list[Any]:
+        kind, count = self.scalar("I"), self.scalar("Q")
+        if kind == _STRING:
+            return [self.string() for _ in range(count)]
+        layout = struct.Struct("<" + self.code(kind))
+        size = layout.size * count
+        return [value for (value,) in layout.iter_unpack(self.take(size))]
 
     def array_length(self) -> int:
         kind, count = self.scalar("I"), self.scalar("Q")

@@ -11,7 +11,12 @@ from .llama import Generation, LlamaServer
 
 async def embed(server: LlamaServer, texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
     """Unit vectors and token counts. Token ids are what is sent on: their number is checked before
-    any work, and llama-server would read special tokens out of a text."""
+    any work, and llama-server would read special tokens out of a text. One short text, as questions
+    are, is spared that round trip where it makes no difference."""
+    if len(texts) == 1 and server.takes_as_text(texts[0]):
+        vector, tokens = await server.embed_text(texts[0])
+        check_window(server, 0, tokens)
+        return [vector], [tokens]
     inputs = await server.tokenize(texts, add_special=True)
     for index, ids in enumerate(inputs):
         if not ids:

@@ -175,6 +175,25 @@ class LlamaServer:
         rows = self._ordered(await self._post("/v1/embeddings", body), len(inputs))
         return [self._vector(row.get("embedding")) for row in rows]
 
+    def takes_as_text(self, text: str) -> bool:
+        """Whether it may be sent as it is: nothing in it would be read as markup, and it cannot
+        have more tokens than fit, as each takes a byte at least. Without special tokens around it
+        an empty one would be no input."""
+        around = len(self.vocabulary.before) + len(self.vocabulary.behind)
+        short = len(text.encode()) + around <= self.model.window
+        return short and around > 0 and self.model.markup_begins.isdisjoint(text)
+
+    async def embed_text(self, text: str) -> tuple[bytes, int]:
+        """Unit vector and token count of a text that `takes_as_text` lets pass: one request, where
+        its tokens would take another."""
+        body = {"input": [text], "encoding_format": "base64"}
+        reply = await self._post("/v1/embeddings", body)
+        (row,) = self._ordered(reply, 1)
+        tokens = _at(reply, "usage", "prompt_tokens")
+        if not isinstance(tokens, int) or tokens < 1:
+            raise self._nonsense("it does not count tokens")
+        return self._vector(row.get("embedding")), tokens
+
     async def rank(self, query: str, documents: Sequence[str]) -> list[float]:
         """Scores in [0, 1] by the rank head, in one request."""
         reply = await self._post("/rerank", {"query": query, "documents": documents})

@@ -28,6 +28,14 @@ _BPE_CLEANS_SPACES = frozenset(
     """.split()
 )
 
+# Token types that are found in a text only where its markup is to be read (llama.cpp,
+# `tokenizer_st_partition`): unknown and control.
+_MARKUP_TYPES = (2, 3)
+
+# How the names begin that llama.cpp takes for markup whatever type a file gives them.
+_MARKUP_NAMES = "<[_\u2581"
+
+_VOCABULARY = ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type")
 
 _CLEANING = (
     (re.compile(r" (?=[?!.,])"), ""),
@@ -59,6 +67,8 @@ class Model:
     """Whether the tokenizer ends each half of a query-document pair with a token of its own."""
     strips_leading_space: bool
     cleans_spaces: bool
+    markup_begins: frozenset[str]
+    """Characters with which special tokens' markup begins: a text without them has none."""
 
     @property
     def scoring(self) -> str | None:
@@ -79,7 +89,7 @@ def load(settings: ModelSettings) -> Model:
     Raises:
         GgufError: it is no GGUF file of a model.
     """
-    data = read_metadata(settings.path)
+    data = read_metadata(settings.path, _VOCABULARY if settings.role is Role.EMBED else ())
     architecture = data.get("general.architecture")
     if not isinstance(architecture, str):
         raise GgufError(f"{settings.path} names no architecture")
@@ -104,7 +114,17 @@ def load(settings: ModelSettings) -> Model:
         # SentencePiece vocabularies ("llama") put a space before a text unless told otherwise.
         strips_leading_space=data.get("tokenizer.ggml.add_space_prefix", tokenizer == "llama"),
         cleans_spaces=tokenizer == "bert" or (tokenizer == "gpt2" and pre in _BPE_CLEANS_SPACES),
+        markup_begins=_markup_begins(*(data.get(key) for key in _VOCABULARY)),
     )
+
+
+def _markup_begins(tokens: Any, types: Any) -> frozenset[str]:
+    begins = set(_MARKUP_NAMES)
+    # A file without types has normal tokens alone.
+    if isinstance(tokens, list) and isinstance(types, list):
+        marks = (token for token, kind in zip(tokens, types, strict=False) if kind in _MARKUP_TYPES)
+        begins.update(token[0] for token in marks if isinstance(token, str) and token)
+    return frozenset(begins)
 
 
 def _pooling(settings: ModelSettings, architecture: str, data: dict[str, Any]) -> str | None:

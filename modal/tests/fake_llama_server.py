@@ -131,7 +131,9 @@ class Handler(BaseHTTPRequestHandler):
             if body.get("encoding_format") == "base64" and index % 2 == 0:
                 value = base64.b64encode(struct.pack("<4f", *values)).decode()
             rows.append({"index": index, "embedding": value})
-        self.reply({"object": "list", "data": rows[::-1]})
+        tokens = sum(map(len, inputs))
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        self.reply({"object": "list", "usage": usage, "data": rows[::-1]})
 
     def rerank(self, body):
         query = set(body["query"].split())

@@ -189,6 +189,41 @@ def test_token_markup_in_a_text_stays_text(tmp_path: Path) -> None:
     serve(tmp_path, test)
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("hello", ["/v1/embeddings"]),
+        ("", ["/v1/embeddings"]),
+        ("x" * 62, ["/v1/embeddings"]),
+        ("é" * 31, ["/v1/embeddings"]),
+        # It would be read as one token.
+        ("</s>", ["/tokenize", "/v1/embeddings"]),
+        ("x" * 63, ["/tokenize"]),
+    ],
+)
+def test_a_short_text_goes_out_once(tmp_path: Path, text: str, asked: list[str]) -> None:
+    async def test(app: Gateway, supervisor: Supervisor) -> None:
+        paths, forward = [], supervisor.server(Role.EMBED)._post
+
+        async def noted(path: str, body: Any) -> Any:
+            paths.append(path)
+            return await forward(path, body)
+
+        supervisor.server(Role.EMBED)._post = noted
+        status, alone = await post(app, "/v1/embed", {"texts": [text]})
+        assert paths == asked
+        if len(asked) == 1 and asked[0] == "/tokenize":
+            error = alone["error"]
+            assert (status, error["tokens"], error["limit"]) == (422, 65, 64)
+            return
+        # In company it is sent as tokens.
+        _, both = await post(app, "/v1/embed", {"texts": [text, "x"]})
+        assert alone["tokens"] == both["tokens"][:1]
+        assert alone["embeddings"] == both["embeddings"][:1]
+
+    serve(tmp_path, test, roles=(Role.EMBED,))
+
+
 def test_long_documents_are_cut_and_long_queries_refused(tmp_path: Path) -> None:
     async def test(app: Gateway, _: Supervisor) -> None:
         documents = ["é" * 60, "short", "x" * 1000]

@@ -107,6 +107,16 @@ def test_senseless_vectors_are_refused(tmp_path: Path, answer: Any) -> None:
     assert found is Reason.UPSTREAM_INVALID
 
 
+def test_tokens_of_a_text_are_counted_by_the_server(tmp_path: Path) -> None:
+    row, usage = {"index": 0, "embedding": UNIT}, {"prompt_tokens": 3}
+    work: Work = lambda server: server.embed_text("a")  # noqa: E731
+    answer = {"data": [row], "usage": usage}
+    assert ask(tmp_path, Role.EMBED, answer, work) == (PACKED, 3)
+    for odd in ({}, {"usage": {}}, {"usage": {"prompt_tokens": 0}}, {"usage": 3}):
+        found = reason_of(tmp_path, Role.EMBED, {"data": [row], **odd}, work)
+        assert found is Reason.UPSTREAM_INVALID
+
+
 def test_scores_are_ordered_and_squashed(tmp_path: Path) -> None:
     rows = [
         {"index": 2, "relevance_score": 0.0},

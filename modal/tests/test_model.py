@@ -21,7 +21,8 @@ BERT = {
     "bert.context_length": 512,
     "bert.pooling_type": 1,
     "tokenizer.ggml.model": "bert",
-    "tokenizer.ggml.tokens": ["[PAD]", "[UNK]", "▁hello"],
+    "tokenizer.ggml.tokens": ["[PAD]", "[UNK]", "▁hello", "{x}", ""],
+    "tokenizer.ggml.token_type": [3, 2, 1, 4, 3],
     "tokenizer.ggml.add_eos_token": False,
 }
 
@@ -29,12 +30,18 @@ BERT = {
 def load(folder: Path, pairs: dict[str, Any], role: Role = Role.EMBED, **more: Any) -> model.Model:
     path = folder / "m.gguf"
     path.write_bytes(gguf(pairs))
+    return load_file(path, role, **more)
+
+
+def load_file(path: Path, role: Role = Role.EMBED, **more: Any) -> model.Model:
     return model.load(ModelSettings(role, path, **more))
 
 
 def test_metadata_is_read(tmp_path: Path) -> None:
     (tmp_path / "m.gguf").write_bytes(gguf(BERT))
-    assert read_metadata(tmp_path / "m.gguf") == {**BERT, "tokenizer.ggml.tokens": 3}
+    lengths = {"tokenizer.ggml.tokens": 5, "tokenizer.ggml.token_type": 5}
+    assert read_metadata(tmp_path / "m.gguf") == {**BERT, **lengths}
+    assert read_metadata(tmp_path / "m.gguf", tuple(lengths)) == BERT
 
 
 def test_no_bytes_break_the_reader(tmp_path: Path) -> None:
@@ -49,6 +56,8 @@ def test_no_bytes_break_the_reader(tmp_path: Path) -> None:
         path.write_bytes(case)
         with contextlib.suppress(GgufError):
             read_metadata(path)
+        with contextlib.suppress(GgufError):
+            load_file(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"GGUF\x01\0\0\0" + bytes(16)])
@@ -156,3 +165,12 @@ def test_tiny_models_differ_by_role(tmp_path: Path) -> None:
         role: model.load(ModelSettings(role, tiny_model(tmp_path, role))).scoring for role in Role
     }
     assert scoring == {Role.EMBED: None, Role.RERANK: "head", Role.GENERATE: None}
+
+
+def test_special_tokens_are_known_by_what_they_begin_with(tmp_path: Path) -> None:
+    tokens, types = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+    assert load(tmp_path, BERT).markup_begins == frozenset("<[_▁")
+    named = {**BERT, tokens: ["«end»", "{x}", "no"], types: [3, 4, 1]}
+    assert load(tmp_path, named).markup_begins == frozenset("<[_▁«")
+    for odd in ({types: "3"}, {tokens: [1, 2, 3, 4, 5]}, {tokens: 5}):
+        assert load(tmp_path, {**BERT, **odd}).markup_begins >= frozenset("<[")

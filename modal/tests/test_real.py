@@ -119,6 +119,21 @@ def test_a_batch_is_its_texts_one_by_one() -> None:
     serve(test, Role.EMBED)
 
 
+def test_a_text_sent_as_it_is_gives_what_its_tokens_give() -> None:
+    async def test(app: Gateway, supervisor: Supervisor) -> None:
+        server = supervisor.server(Role.EMBED)
+        texts = [text for text in random_texts(300) if server.takes_as_text(text)]
+        assert len(texts) > 100
+        inputs = await server.tokenize(texts, add_special=True)
+        for text, ids in zip(texts, inputs, strict=True):
+            _, reply = await post(app, "/v1/embed", {"texts": [text]})
+            assert reply["tokens"] == [len(ids)], text
+            (vector,) = await server.embed([ids])
+            assert base64.b64decode(reply["embeddings"][0]) == vector, text
+
+    serve(test, Role.EMBED)
+
+
 def test_the_window_is_exact() -> None:
     async def test(app: Gateway, _: Supervisor) -> None:
         status, reply = await post(app, "/v1/embed", {"texts": ["word " * 510]})
