@@ -3,6 +3,7 @@
 
 pub mod instance;
 pub mod paths;
+pub mod price;
 pub mod reason;
 pub mod socket;
 

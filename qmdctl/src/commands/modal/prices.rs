@@ -1,23 +1,6 @@
-//! What a deployment costs, by Modal's list.
+//! What a deployment costs.
 
-/// Where the prices are from. `modal billing rates` tells a workspace's own.
-pub(super) const SOURCE: &str = "Modal's list of July 2026";
-
-/// GPUs, in dollars a second.
-const GPUS: [(&str, f64); 4] = [
-    ("T4", 0.000_164),
-    ("L4", 0.000_222),
-    ("A10", 0.000_306),
-    ("A10G", 0.000_306),
-];
-/// A core of a processor, in dollars a second.
-const CORE: f64 = 0.000_013_1;
-/// A GiB of memory, in dollars a second.
-const GIB: f64 = 0.000_002_22;
-
-/// What a container has beside its GPU, as the deployment asks for it.
-const CORES: f64 = 2.0;
-const MEMORY_GIB: f64 = 4.0;
+use qmd_proto::price;
 
 /// A warm query keeps a container busy for about this long.
 const QUERY_S: f64 = 1.0;
@@ -33,8 +16,7 @@ pub(crate) struct Estimate {
 
 /// An estimate; `None` for a GPU that is not in the list.
 pub(super) fn estimate(gpu: &str, scaledown_window_s: u32, factor: f64) -> Option<Estimate> {
-    let (_, gpu) = GPUS.iter().find(|(name, _)| *name == gpu)?;
-    let second = factor * (gpu + CORES * CORE + MEMORY_GIB * GIB);
+    let second = factor * price::container(gpu)?;
     Some(Estimate {
         per_hour: second * 3600.0,
         per_query: second * (QUERY_S + f64::from(scaledown_window_s)),

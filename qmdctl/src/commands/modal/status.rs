@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-use qmd_proto::v1::{
-    DescribeModalReply, DetectRegionReply, DetectRegionRequest, PingModalReply, PingModalRequest,
+use qmd_proto::{
+    price,
+    v1::{
+        DescribeModalReply, DetectRegionReply, DetectRegionRequest, PingModalReply,
+        PingModalRequest,
+    },
 };
 
 use super::{
@@ -82,7 +86,7 @@ pub(in crate::commands) async fn run(
             region.compute_price_factor,
         ),
         record: record::read(&home.dirs.modal_record()),
-        price_source: prices::SOURCE,
+        price_source: price::SOURCE,
         app,
         configured,
         region,

@@ -37,6 +37,8 @@ pub struct ModalConfig {
     pub timeout: u32,
     /// Minutes after the last question for which a container is kept from ending; 0 is not at all.
     pub keep_warm: u32,
+    /// Most cents that this may cost within a day.
+    pub keep_warm_cents: u32,
 }
 
 impl Default for ModalConfig {
@@ -55,6 +57,7 @@ impl Default for ModalConfig {
             image: None,
             timeout: 600,
             keep_warm: 0,
+            keep_warm_cents: 100,
         }
     }
 }

@@ -44,6 +44,7 @@ pub(in super::super) struct RawModal {
     image: Option<String>,
     timeout: Option<Spanned<u32>>,
     keep_warm: Option<Spanned<u32>>,
+    keep_warm_budget: Option<Spanned<f64>>,
 }
 
 /// A complaint, and where.
@@ -118,6 +119,10 @@ impl RawModal {
                 0..=60,
                 usual.keep_warm,
             )?,
+            keep_warm_cents: self
+                .keep_warm_budget
+                .as_ref()
+                .map_or(Ok(usual.keep_warm_cents), cents)?,
         })
     }
 }
@@ -141,6 +146,19 @@ fn within(
             ),
         )),
     }
+}
+
+/// Dollars, to the cent.
+fn cents(dollars: &Spanned<f64>) -> Result<u32, Complaint> {
+    let cents = (dollars.value * 100.0).round();
+    if (1.0..=10_000.0).contains(&cents) {
+        return Ok(cents as u32);
+    }
+    let message = format!(
+        "keep_warm_budget is {}, expected dollars, 0.01 to 100",
+        dollars.value
+    );
+    Err((dollars.referenced, message))
 }
 
 /// One of a list, in its spelling; an empty value counts as none.
@@ -213,7 +231,7 @@ mod tests {
             "{inference: true, gpu: l4, scaledown_window: 60, region: eu, \
              url: 'https://a--b-c.us-east.modal.direct/', token_file: ~/t, compute_region: eu-north, \
              max_containers: 4, min_containers: 1, snapshot: true, image: 'i@sha256:0', \
-             timeout: 300, keep_warm: 5, of_a_later_version: [1]}",
+             timeout: 300, keep_warm: 5, keep_warm_budget: 2.5, of_a_later_version: [1]}",
         )
         .unwrap();
         let expected = ModalConfig {
@@ -230,6 +248,7 @@ mod tests {
             image: Some("i@sha256:0".into()),
             timeout: 300,
             keep_warm: 5,
+            keep_warm_cents: 250,
         };
         assert_eq!(config, expected);
     }
@@ -247,6 +266,11 @@ mod tests {
                 "min_containers is 2, max_containers 1",
             ),
             ("{keep_warm: 600}", "keep_warm is 600, expected 0 to 60"),
+            (
+                "{keep_warm_budget: 0}",
+                "keep_warm_budget is 0, expected dollars",
+            ),
+            ("{keep_warm_budget: .inf}", "expected dollars"),
             ("{url: ftp://x}", "url is \"ftp://x\", expected an https"),
             ("{inference: perhaps}", "bool"),
         ] {

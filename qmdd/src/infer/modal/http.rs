@@ -68,6 +68,8 @@ pub(super) struct Exchange {
 pub(super) struct Body {
     bytes: Bytes,
     gzip: bool,
+    /// Bytes of the JSON.
+    pub size: usize,
 }
 
 impl Body {
@@ -76,7 +78,8 @@ impl Body {
     /// # Errors
     /// When there is no thread or no memory for that.
     pub(super) async fn new(json: Vec<u8>) -> Result<Self, InferError> {
-        let gzip = json.len() >= COMPRESS_FROM;
+        let size = json.len();
+        let gzip = size >= COMPRESS_FROM;
         let bytes = if gzip {
             spawn_blocking(move || compress(&json))
                 .await
@@ -87,7 +90,7 @@ impl Body {
             json
         };
         let bytes = bytes.into();
-        Ok(Self { bytes, gzip })
+        Ok(Self { bytes, gzip, size })
     }
 }
 
@@ -173,7 +176,7 @@ impl Http {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
         }
-        if let Some(Body { bytes, gzip }) = &exchange.body {
+        if let Some(Body { bytes, gzip, .. }) = &exchange.body {
             request = request.header(header::CONTENT_TYPE, "application/json");
             if *gzip {
                 request = request.header(header::CONTENT_ENCODING, "gzip");

@@ -1,7 +1,8 @@
 //! How many exchanges are under way at once: as many as the remote end takes.
 //!
 //! The limit grows by one with every full round of successes and halves when the remote end is
-//! overloaded (additive increase, multiplicative decrease).
+//! overloaded (additive increase, multiplicative decrease): when it says so, and when bulk work takes far
+//! longer than it need. What is queued there then only delays whoever asks a question.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,13 +16,19 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{error::Fault, http::Exchange};
+use super::{
+    contract::{EmbedRequest, Request},
+    error::Fault,
+    http::Exchange,
+    pace::Pace,
+};
 
 /// A limit that finds its own height, up to `most`.
 pub(super) struct Adaptive {
     permits: Arc<Semaphore>,
     most: usize,
     height: Mutex<Height>,
+    pace: Mutex<Pace>,
 }
 
 struct Height {
@@ -45,6 +52,7 @@ impl Adaptive {
                 successes: 0,
                 lowered: None,
             }),
+            pace: Mutex::default(),
         })
     }
 
@@ -77,6 +85,19 @@ impl Adaptive {
         height.limit = limit;
         height.successes = 0;
         height.lowered = Some(now);
+    }
+
+    /// An exchange of so many bytes went well, in the end.
+    fn finished(&self, bytes: Option<usize>, started: Instant, now: Instant) {
+        let slow = bytes.is_some_and(|bytes| {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.is_slow(bytes, now - started)
+        });
+        if slow {
+            self.lower(started, now);
+        } else {
+            self.succeeded();
+        }
     }
 
     fn succeeded(&self) {
@@ -140,12 +161,16 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let (own, bulk) = (Arc::clone(&self.own), Arc::clone(&self.bulk));
+        // Only bulk embedding is much of the same: the time of other calls tells nothing.
+        let measured = Arc::ptr_eq(&own, &bulk) && exchange.path == EmbedRequest::PATH;
+        let bytes = exchange.body.as_ref().filter(|_| measured);
+        let bytes = bytes.map(|body| body.size);
         Box::pin(async move {
             let _place = own.place().await;
             let started = Instant::now();
             let result = inner.call(exchange).await;
             match &result {
-                Ok(_) => own.succeeded(),
+                Ok(_) => own.finished(bytes, started, Instant::now()),
                 Err(Fault::Busy { .. }) => bulk.lower(started, Instant::now()),
                 Err(_) => {}
             }
@@ -159,6 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::infer::modal::session::BULK_PER_CONTAINER;
 
     #[tokio::test]
     async fn it_halves_once_a_round_and_grows_by_one() {
@@ -188,5 +214,30 @@ mod tests {
             limit.succeeded();
         }
         assert_eq!((limit.limit(), limit.permits.available_permits()), (8, 8));
+    }
+
+    #[test]
+    fn it_finds_how_much_computes_at_once_by_how_long_it_takes() {
+        const ALONE: Duration = Duration::from_millis(200);
+        // What four containers may have under way.
+        const MOST: usize = 4 * BULK_PER_CONTAINER;
+        for (containers, expected) in [(4, MOST..=MOST), (1, BULK_PER_CONTAINER..=13)] {
+            let limit = Adaptive::new(MOST);
+            let mut now = Instant::now();
+            let mut limits = Vec::new();
+            for _ in 0..100 {
+                // As many as may be go out together, and are computed in turns.
+                let (started, count) = (now, limit.limit());
+                for place in 0..count {
+                    now = started + ALONE * (place / containers + 1) as u32;
+                    limit.finished(Some(20_000), started, now);
+                }
+                limits.push(limit.limit());
+            }
+            assert!(
+                limits.iter().all(|limit| expected.contains(limit)),
+                "{containers} containers: {limits:?}"
+            );
+        }
     }
 }

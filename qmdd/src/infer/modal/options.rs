@@ -2,20 +2,25 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use qmd_proto::price;
 use reqwest::Url;
 
 use super::{
     http::{Patience, is_loopback},
+    keep_warm::KeepWarm,
     session::Setup,
 };
 use crate::{
     config::{ConfigError, ModalConfig, Secret, Settings},
-    domain::Failure,
+    domain::{Compute, Failure},
     infer::backend::InferError,
 };
 
 /// Largest answer. Token lists of a body of the gateway's largest size stay below it.
 const LARGEST_ANSWER: usize = 128 << 20;
+
+/// What a GPU that is not in the list is reckoned with, in dollars a second: more than any of them costs.
+const UNLISTED: f64 = 10.0 / 3600.0;
 
 /// How the remote end is reached.
 #[derive(Debug, Clone)]
@@ -92,11 +97,7 @@ impl ModalOptions {
             } else {
                 seconds(config.scaledown_window)
             },
-            keep_warm: if config.min_containers > 0 {
-                Duration::ZERO
-            } else {
-                seconds(config.keep_warm * 60)
-            },
+            keep_warm: keep_warm(config),
             patience: Patience {
                 // Three of them fit into what a search waits for its vector.
                 connect: Duration::from_millis(2500),
@@ -109,6 +110,23 @@ impl ModalOptions {
             memory: self.memory,
         })
     }
+}
+
+/// For how long a container is kept from ending; `None` where it is not, or need not be.
+fn keep_warm(config: &ModalConfig) -> Option<KeepWarm> {
+    if config.keep_warm == 0 || config.min_containers > 0 {
+        return None;
+    }
+    let factor = config.compute_region.as_deref().map(Compute::parse);
+    let factor = factor.map_or(1.0, |region| region.map_or(1.0, Compute::price_factor));
+    let dollars_a_second = factor * price::container(&config.gpu).unwrap_or(UNLISTED);
+    let dollars = f64::from(config.keep_warm_cents) / 100.0;
+    Some(KeepWarm {
+        active: Duration::from_secs(60 * u64::from(config.keep_warm)),
+        // The least window is two seconds.
+        every: Duration::from_secs(config.scaledown_window.into()).mul_f64(0.6),
+        allowance: Duration::from_secs_f64(dollars / dollars_a_second),
+    })
 }
 
 const AMEND: &str = "mend modal.url in index.yml, or run `qmdctl modal deploy`";
@@ -162,6 +180,33 @@ mod tests {
         ] {
             assert!(options(Some(url), token).setup().is_ok(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_container_is_kept_on_request_for_some_minutes_and_some_money() {
+        let kept = |change: &dyn Fn(&mut ModalConfig)| {
+            let mut config = ModalConfig::default();
+            change(&mut config);
+            keep_warm(&config)
+        };
+        assert_eq!(kept(&|_| ()), None, "off by default");
+        let usual = kept(&|config| config.keep_warm = 5).unwrap();
+        assert_eq!(usual.active, Duration::from_secs(300));
+        assert_eq!(usual.every, Duration::from_secs(9));
+        // A T4 costs 72 cents an hour.
+        assert_eq!(usual.allowance.as_secs() / 60, 83);
+        let dear = kept(&|config| {
+            config.keep_warm = 5;
+            config.gpu = "H100".into();
+            config.compute_region = Some("eu".into());
+            config.keep_warm_cents = 1500;
+        });
+        assert_eq!(dear.unwrap().allowance, Duration::from_secs(3600));
+        let running = |config: &mut ModalConfig| {
+            config.keep_warm = 5;
+            config.min_containers = 1;
+        };
+        assert_eq!(kept(&running), None, "it does not end anyway");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use super::{
     error::{Fault, UNNAMED, nonsense},
     http::{Body, Exchange, Http, Patience},
     identity::{self, Identity},
+    keep_warm::{KeepWarm, Spending},
     limit::Adaptive,
     stack::{Stack, stack},
     warmth::{State, Warmth},
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// Exchanges of the interactive lane under way at once. Bulk work never takes these places.
-const INTERACTIVE: usize = 16;
+pub(super) const INTERACTIVE: usize = 16;
 
 /// Bulk exchanges a container is given at once: while one computes, the next ones are on their way.
 pub(super) const BULK_PER_CONTAINER: usize = 4;
@@ -38,7 +39,7 @@ pub(super) struct Setup {
     pub token: Option<Secret>,
     pub containers: usize,
     pub lives_on: Duration,
-    pub keep_warm: Duration,
+    pub keep_warm: Option<KeepWarm>,
     pub patience: Patience,
     pub memory: PathBuf,
 }
@@ -95,9 +96,8 @@ impl Session {
             ending,
             asked: Mutex::default(),
         });
-        if !setup.keep_warm.is_zero() {
-            let every = setup.lives_on.mul_f64(0.6).max(Duration::from_secs(1));
-            tokio::spawn(Arc::clone(&session).keep_warm(setup.keep_warm, every));
+        if let Some(bounds) = setup.keep_warm {
+            tokio::spawn(keep_warm(Arc::downgrade(&session), bounds));
         }
         Ok(session)
     }
@@ -212,20 +212,21 @@ impl Session {
             (fault, _) => fault.into_error(role),
         }
     }
+}
 
-    /// Looks in on the container while somebody is active, which keeps it from ending.
-    async fn keep_warm(self: Arc<Self>, active: Duration, every: Duration) {
-        let mut tick = tokio::time::interval(every);
-        loop {
-            tokio::select! {
-                _ = tick.tick() => {}
-                () = self.ending.cancelled() => return,
-            }
-            let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.is_some_and(|asked| asked.elapsed() < active) {
-                // What comes of it, `status` shows.
-                let _ = self.warmth.rise(Instant::now()).await;
-            }
+/// Looks in on the container while somebody is active, which keeps it from ending. Ends with the session.
+async fn keep_warm(session: Weak<Session>, bounds: KeepWarm) {
+    let mut spending = Spending::new(bounds, Instant::now());
+    loop {
+        tokio::time::sleep(bounds.every).await;
+        let Some(session) = session.upgrade().filter(|it| !it.ending.is_cancelled()) else {
+            return;
+        };
+        let asked = *session.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if spending.look(asked, now) {
+            // What comes of it, `status` shows.
+            let _ = session.warmth.rise(now).await;
         }
     }
 }

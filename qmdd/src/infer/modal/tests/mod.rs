@@ -18,6 +18,7 @@ use super::{
     Modal,
     contract::Info,
     http::Patience,
+    keep_warm::KeepWarm,
     session::{Session, Setup},
 };
 use crate::{
@@ -68,23 +69,38 @@ impl Near {
         Self { modal, memory }
     }
 
+    /// One that keeps its container from ending.
+    fn keeping(server: &Server, bounds: KeepWarm) -> Self {
+        let memory = tempfile::tempdir().unwrap();
+        let mut setup = Self::setup(&memory, &server.url, patience(), 1);
+        setup.keep_warm = Some(bounds);
+        let modal = Self::of(setup);
+        Self { modal, memory }
+    }
+
     fn new(server: &Server) -> Self {
         Self::with(&server.url, patience(), 1)
     }
 
     fn open(memory: &TempDir, url: &str, patience: Patience, containers: usize) -> Arc<Modal> {
-        let session = Session::new(Setup {
+        Self::of(Self::setup(memory, url, patience, containers))
+    }
+
+    fn setup(memory: &TempDir, url: &str, patience: Patience, containers: usize) -> Setup {
+        Setup {
             url: Url::parse(url).unwrap(),
             token: Some(Secret::new(TOKEN).unwrap()),
             containers,
             lives_on: Duration::from_secs(600),
-            keep_warm: Duration::ZERO,
+            keep_warm: None,
             patience,
             memory: memory.path().join("modal.json"),
-        })
-        .unwrap();
+        }
+    }
+
+    fn of(setup: Setup) -> Arc<Modal> {
         Arc::new(Modal {
-            session,
+            session: Session::new(setup).unwrap(),
             place: "T4, us-east".into(),
             withheld: std::sync::RwLock::default(),
         })

@@ -7,7 +7,10 @@ use futures::future::join_all;
 use super::*;
 use crate::{
     domain::{Failure, Reason, Role},
-    infer::{backend::ModelState, cached::Cached},
+    infer::{
+        backend::ModelState,
+        cached::Cached,
+    },
 };
 
 #[tokio::test]
@@ -122,6 +125,32 @@ async fn nothing_is_woken_for_the_mere_asking() {
     assert_eq!(next.report()[0].state, ModelState::Unloaded);
     assert!(next.embed(vec!["1".into()], Call::bulk()).await.is_ok());
     assert_eq!(server.seen("/v1/info").len(), seen);
+}
+
+#[tokio::test]
+async fn a_container_is_kept_from_ending_while_somebody_is_about_and_the_budget_lasts() {
+    const LOOKS: usize = 20;
+    let server = Server::start(|request, _| usual(request)).await;
+    let every = Duration::from_millis(1);
+    let near = Near::keeping(
+        &server,
+        KeepWarm {
+            active: Duration::from_secs(60),
+            every,
+            allowance: every * LOOKS as u32,
+        },
+    );
+    tokio::time::sleep(every * 3).await;
+    assert_eq!(server.connections(), 0, "nobody asked yet");
+    assert_eq!(near.number(1).await, Ok(1));
+    // The question itself asks what the remote end is.
+    while server.seen("/v1/info").len() < 1 + LOOKS {
+        tokio::task::yield_now().await;
+    }
+    for number in 0..50 {
+        assert_eq!(near.number(number).await, Ok(number));
+    }
+    assert_eq!(server.seen("/v1/info").len(), 1 + LOOKS);
 }
 
 #[tokio::test]
