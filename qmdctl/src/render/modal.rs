@@ -152,15 +152,7 @@ pub(crate) fn deployed(
             clean_line(&model.name)
         );
     }
-    text + next(saved)
-}
-
-fn next(saved: &SaveModalReply) -> &'static str {
-    if saved.restart_needed {
-        "\nnext: `qmdctl daemon restart`, and `qmdctl modal test`"
-    } else {
-        "\nnext: `qmdctl modal test`"
-    }
+    text + "\nnext: `qmdctl modal test`"
 }
 
 /// The same as a JSON object.
@@ -173,24 +165,18 @@ pub(crate) fn deployed_json(
         "deployed": record,
         "llamaServer": pong.llama_server,
         "configFile": saved.config_file,
-        "restartNeeded": saved.restart_needed,
     }))
 }
 
 /// What came of an end.
-pub(crate) fn destroyed(app: &str, gone: bool, saved: &SaveModalReply) -> String {
+pub(crate) fn destroyed(app: &str, gone: bool) -> String {
     let what = if gone {
         "was stopped already"
     } else {
         "is stopped"
     };
-    let restart = if saved.restart_needed {
-        "\nnext: `qmdctl daemon restart`"
-    } else {
-        ""
-    };
     format!(
-        "{} {what}; inference stays on this machine{restart}",
+        "{} {what}; inference stays on this machine",
         clean_line(app)
     )
 }
@@ -201,7 +187,6 @@ pub(crate) fn destroyed_json(app: &str, gone: bool, saved: &SaveModalReply) -> R
         "app": app,
         "alreadyStopped": gone,
         "configFile": saved.config_file,
-        "restartNeeded": saved.restart_needed,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Which backend the configuration asks for: Modal or this machine, and never one for the other.
+//! Makes the backend that the configuration asks for: Modal or this machine, and never one for the other.
 
 use std::sync::Arc;
 
@@ -7,33 +7,36 @@ use crate::{
     config::{ModalConfig, Settings},
     infer::{
         backend::{Backend, InferError},
-        cached::Cached,
+        cached::{Cached, Store},
         none::NoBackend,
     },
+    rpc::MakeBackend,
 };
 
-/// The backend behind a cache, unless that is turned off. One that cannot be had says so to every
+/// Makes backends behind one cache, unless that is turned off. One that cannot be had says so to every
 /// call: the daemon serves what needs no model.
 ///
 /// # Errors
 /// When this program's own path is not known.
-pub(super) fn backend(
-    settings: &Settings,
-    modal: &ModalConfig,
-) -> Result<Arc<dyn Backend>, DaemonError> {
-    let backend = if modal.inference {
-        at_modal(settings, modal).unwrap_or_else(|error| {
-            tracing::error!(%error, "no inference");
-            Arc::new(NoBackend(error))
-        })
-    } else {
-        here(settings)?
-    };
-    if settings.cache_bytes == 0 {
-        return Ok(backend);
-    }
+pub(super) fn maker(settings: &Settings) -> Result<MakeBackend, DaemonError> {
+    let here = here(settings)?;
+    let settings = settings.clone();
     let file = settings.dirs.inference_cache();
-    Ok(Arc::new(Cached::new(backend, file, settings.cache_bytes)))
+    let cache = (settings.cache_bytes > 0).then(|| Store::open(file, settings.cache_bytes));
+    Ok(Box::new(move |modal| {
+        let backend = if modal.inference {
+            at_modal(&settings, modal).unwrap_or_else(|error| {
+                tracing::error!(%error, "no inference");
+                Arc::new(NoBackend(error))
+            })
+        } else {
+            here()
+        };
+        match &cache {
+            Some(cache) => Arc::new(Cached::new(backend, Arc::clone(cache))),
+            None => backend,
+        }
+    }))
 }
 
 #[cfg(feature = "modal")]
@@ -51,8 +54,11 @@ fn at_modal(_: &Settings, _: &ModalConfig) -> Result<Arc<dyn Backend>, InferErro
     })
 }
 
+/// Makes backends of this machine.
+type Here = Box<dyn Fn() -> Arc<dyn Backend> + Send + Sync>;
+
 #[cfg(feature = "llama")]
-fn here(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
+fn here(settings: &Settings) -> Result<Here, DaemonError> {
     use crate::infer::llama::{LlamaBackend, LlamaOptions};
 
     let program = std::env::current_exe().map_err(|source| DaemonError::Io {
@@ -60,19 +66,24 @@ fn here(settings: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
         source,
     })?;
     let threads = settings.threads.unwrap_or_else(super::cores::usable);
-    Ok(Arc::new(LlamaBackend::new(LlamaOptions {
+    let options = LlamaOptions {
         program,
         threads: threads.clamp(1, 64) as u32,
         keep_alive: settings.keep_alive,
         lock_memory: settings.lock_memory,
         memory_limit: settings.memory_limit,
         probe: settings.rerank_probe,
-    })))
+    };
+    Ok(Box::new(move || {
+        Arc::new(LlamaBackend::new(options.clone()))
+    }))
 }
 
 #[cfg(not(feature = "llama"))]
-fn here(_: &Settings) -> Result<Arc<dyn Backend>, DaemonError> {
-    Ok(Arc::new(NoBackend(InferError::BackendMissing {
-        feature: "llama".into(),
-    })))
+fn here(_: &Settings) -> Result<Here, DaemonError> {
+    Ok(Box::new(|| {
+        Arc::new(NoBackend(InferError::BackendMissing {
+            feature: "llama".into(),
+        }))
+    }))
 }

@@ -30,10 +30,10 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use self::{backend::backend, listen::listen, lock::InstanceLock};
+use self::{backend::maker, listen::listen, lock::InstanceLock};
 use crate::{
     config::Settings,
-    rpc::{App, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
+    rpc::{App, Backends, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
 };
 
 pub use error::DaemonError;
@@ -67,7 +67,7 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     let roles = Roles::new(&settings);
     let app = Arc::new(App {
         indexes: Indexes::new(settings.dirs.clone()),
-        backend: backend(&settings, roles.modal())?,
+        backends: Backends::new(maker(&settings)?, &settings, &Roles::modal(&settings)),
         roles,
         settings,
         socket: socket.clone(),
@@ -96,7 +96,7 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
         }
     };
     drop(listener.file);
-    app.backend.shutdown().await;
+    app.backend().shutdown().await;
     app.indexes.close().await;
     tracing::info!("ended");
     drop(lock);

@@ -48,7 +48,8 @@ pub struct Cached {
     store: Arc<Store>,
 }
 
-struct Store {
+/// What is remembered, of whichever backend: entries are told apart by their models.
+pub struct Store {
     memo: OnceLock<Mutex<Memo>>,
     capacity: u64,
     file: PathBuf,
@@ -59,10 +60,17 @@ struct Store {
 }
 
 impl Cached {
+    /// A backend that is asked for what the store does not have.
+    pub fn new(inner: Arc<dyn Backend>, store: Arc<Store>) -> Self {
+        Self { inner, store }
+    }
+}
+
+impl Store {
     /// Remembers up to `capacity` bytes, across restarts in `file`. A file that cannot be read is
     /// begun anew. To be called inside a tokio runtime.
-    pub fn new(inner: Arc<dyn Backend>, file: PathBuf, capacity: u64) -> Self {
-        let store = Arc::new(Store {
+    pub fn open(file: PathBuf, capacity: u64) -> Arc<Self> {
+        let store = Arc::new(Self {
             memo: OnceLock::new(),
             capacity,
             file,
@@ -73,11 +81,9 @@ impl Cached {
         // Read beside the start; who comes before it is read waits for it.
         let reading = Arc::clone(&store);
         spawn_blocking(move || drop(reading.memo()));
-        Self { inner, store }
+        store
     }
-}
 
-impl Store {
     fn memo(&self) -> MutexGuard<'_, Memo> {
         let memo = self.memo.get_or_init(|| {
             let read = Memo::read(&self.file, self.capacity);

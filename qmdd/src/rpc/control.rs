@@ -33,12 +33,13 @@ impl ControlService for Control {
             .indexes
             .get(request.into_inner().index.as_ref())
             .await?;
-        let reports = self.0.backend.report();
+        let backend = self.0.backend();
+        let reports = backend.report();
         Ok(Response::new(StatusReply {
             daemon: Some(report::daemon(&self.0)),
             index: Some(report::index(&self.0, &index).await?),
             models: reports.into_iter().map(report::model).collect(),
-            cache: Some(report::cache(self.0.backend.cache())),
+            cache: Some(report::cache(backend.cache())),
         }))
     }
 

@@ -37,7 +37,7 @@ const MIB: u64 = 1 << 20;
 pub(super) async fn examine(app: &Arc<App>, request: DoctorRequest) -> Result<Vec<Check>, Status> {
     let index = app.indexes.get(request.index.as_ref()).await?;
     let mut checks = vec![daemon(app), instructions(), disk(&app.settings.dirs.data)];
-    let reports = app.backend.report();
+    let reports = app.backend().report();
     checks.extend(reports.iter().map(model));
     if !request.quick {
         checks.push(speed(app).await);
@@ -50,7 +50,8 @@ pub(super) async fn examine(app: &Arc<App>, request: DoctorRequest) -> Result<Ve
 fn daemon(app: &App) -> Check {
     let version = env!("CARGO_PKG_VERSION");
     let socket = app.socket.display();
-    let backend = app.backend.name();
+    let backend = app.backend();
+    let backend = backend.name();
     fine(
         "daemon",
         format!("qmdd {version} at {socket}, backend {backend}"),
@@ -143,10 +144,8 @@ async fn speed(app: &App) -> Check {
 }
 
 async fn measure(app: &App) -> Result<(u64, Duration), InferError> {
-    let model = app
-        .backend
-        .described(Role::Embed, &Call::interactive())
-        .await?;
+    let backend = app.backend();
+    let model = backend.described(Role::Embed, &Call::interactive()).await?;
     let format = EmbedFormat::of(&model);
     let mut tokens = 0;
     let started = Instant::now();
@@ -159,7 +158,7 @@ async fn measure(app: &App) -> Result<(u64, Duration), InferError> {
             let words = (0..180).map(|word| WORDS[(batch + 7 * text + word * word) % WORDS.len()]);
             format.document("", &words.collect::<Vec<_>>().join(" "))
         });
-        let embeddings = app.backend.embed(texts.collect(), Call::bulk()).await?;
+        let embeddings = backend.embed(texts.collect(), Call::bulk()).await?;
         tokens += embeddings
             .iter()
             .map(|embedding| u64::from(embedding.tokens))
@@ -204,7 +203,7 @@ async fn documents(app: &App, index: &Index) -> Result<Check, Status> {
 }
 
 fn cache(app: &App) -> Check {
-    let cache = app.backend.cache();
+    let cache = app.backend().cache();
     if cache.capacity == 0 {
         return note("cache", "off".into());
     }

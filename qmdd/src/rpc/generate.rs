@@ -69,8 +69,8 @@ pub(super) async fn run(
     call: Call,
     progress: &Progress<GenerateEvent>,
 ) -> Result<GenerateEvent, Status> {
-    let model = app
-        .backend
+    let backend = app.backend();
+    let model = backend
         .described(Role::Generate, &call)
         .await
         .map_err(|error| status(&error))?;
@@ -81,7 +81,7 @@ pub(super) async fn run(
             progress.deliver(GenerateEvent { event }).await;
         }
     };
-    let generated = app.backend.generate(prompt, sampling, Some(pieces), call);
+    let generated = backend.generate(prompt, sampling, Some(pieces), call);
     let (generation, ()) = tokio::join!(generated, passed_on);
     let generation = generation.map_err(|error| status(&error))?;
     let finish = match generation.finish {

@@ -179,9 +179,9 @@ impl IndexService for IndexAdmin {
                     })),
                 });
             };
-            let backend = app.backend.as_ref();
+            let backend = app.backend();
             let force = request.force;
-            let summary = ingest::embed(&index.store, backend, &scope, force, report, &cancel)
+            let summary = ingest::embed(&index.store, &**backend, &scope, force, report, &cancel)
                 .await
                 .map_err(|error| status(&error))?;
             Ok(EmbedIndexEvent {
@@ -213,7 +213,7 @@ async fn sync(index: &Index) -> Result<u64, Status> {
 
 /// Documents without vectors; 0 while no model says what vectors are wanted.
 async fn pending(app: &App, index: &Index, scope: Vec<CollectionName>) -> Result<u64, StoreError> {
-    match app.backend.info(Role::Embed) {
+    match app.backend().info(Role::Embed) {
         Ok(model) => {
             let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
             index.store.pending_count(&fingerprint, scope).await

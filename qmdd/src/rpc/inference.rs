@@ -87,7 +87,7 @@ impl InferenceService for Inference {
     ) -> Result<Response<RerankReply>, Status> {
         let request = request.into_inner();
         let (call, _guard) = call(request.priority());
-        let backend = &self.0.backend;
+        let backend = self.0.backend();
         let model = backend.described(Role::Rerank, &call).await;
         let model = model.map_err(|error| status(&error))?;
         let scored = backend
@@ -117,12 +117,12 @@ impl InferenceService for Inference {
             limit => Duration::from_millis(limit.into()),
         };
         let (call, _guard) = call(request.priority());
-        let backend = self.0.backend.as_ref();
+        let backend = self.0.backend();
         let model = backend
             .described(Role::Generate, &call.clone().within(limit))
             .await
             .map_err(|error| status(&error))?;
-        let expansions = expand::expand(backend, &request.query, limit, call)
+        let expansions = expand::expand(&**backend, &request.query, limit, call)
             .await
             .map_err(|error| status(&error))?;
         let expansions = expansions.into_iter().map(|expansion| v1::Expansion {
@@ -168,7 +168,7 @@ impl InferenceService for Inference {
         let (call, _guard) = call(Priority::Unspecified);
         let items = self
             .0
-            .backend
+            .backend()
             .tokenize(role, request.texts, request.add_special, call)
             .await;
         let items = items.map_err(|error| status(&error))?;
@@ -184,7 +184,7 @@ impl InferenceService for Inference {
         let role = role::from_proto(request.role()).unwrap_or(Role::Embed);
         let (call, _guard) = call(Priority::Unspecified);
         let items = request.items.into_iter().map(|item| item.ids).collect();
-        let texts = self.0.backend.detokenize(role, items, call).await;
+        let texts = self.0.backend().detokenize(role, items, call).await;
         Ok(Response::new(DetokenizeReply {
             texts: texts.map_err(|error| status(&error))?,
         }))
@@ -192,7 +192,7 @@ impl InferenceService for Inference {
 }
 
 async fn embed(app: &App, request: EmbedRequest, call: Call) -> Result<EmbedReply, Status> {
-    let backend = &app.backend;
+    let backend = app.backend();
     let model = backend.described(Role::Embed, &call).await;
     let model = model.map_err(|error| status(&error))?;
     let format = EmbedFormat::of(&model);

@@ -1,6 +1,7 @@
 //! The gRPC services: requests in, domain calls, replies out. The only place, with the daemon's
 //! serving code, that knows tonic and the generated types.
 
+mod backends;
 mod context;
 mod control;
 mod doctor;
@@ -27,6 +28,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 
+pub use backends::{Backends, Held, MakeBackend};
 pub use control::Control;
 pub use document::Document;
 pub use gate::Gate;
@@ -39,14 +41,14 @@ pub use search::Search;
 #[cfg(not(feature = "modal"))]
 use no_modal as modal;
 
-use crate::{config::Settings, infer::backend::Backend};
+use crate::config::Settings;
 
 /// What every service works on.
 pub struct App {
     /// Open indexes.
     pub indexes: Indexes,
     /// Inference.
-    pub backend: Arc<dyn Backend>,
+    pub backends: Backends,
     /// Which model each role has.
     pub roles: Roles,
     /// The daemon's settings.
@@ -57,4 +59,11 @@ pub struct App {
     pub started: Instant,
     /// Cancelled to end the daemon.
     pub shutdown: CancellationToken,
+}
+
+impl App {
+    /// The backend for one operation, from its beginning to its end.
+    pub fn backend(&self) -> Arc<Held> {
+        self.backends.current()
+    }
 }

@@ -31,13 +31,13 @@ pub(super) fn daemon(app: &App) -> DaemonStatus {
         data_home: display(&settings.dirs.data),
         log_file: display(&settings.dirs.log_file()),
         rss_bytes: resident_bytes(std::process::id()),
-        backend: app.backend.name().into(),
+        backend: app.backend().name().into(),
     }
 }
 
 pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Status> {
     let config = index.config().map_err(|error| status(&error))?;
-    let fingerprint = app.backend.info(Role::Embed).ok();
+    let fingerprint = app.backend().info(Role::Embed).ok();
     let fingerprint = fingerprint.map(|model| prompts::fingerprint(&model, chunk::VERSION));
     let counts = index.store.counts(fingerprint.as_deref()).await;
     let counts = counts.map_err(|error| status(&error))?;

@@ -17,8 +17,6 @@ pub struct Roles {
     /// Model files.
     pub store: ModelStore,
     home: Option<PathBuf>,
-    /// Inference at Modal, as it was configured when the daemon started.
-    modal: ModalConfig,
     /// Held while roles are assigned: one change at a time.
     assigning: Mutex<()>,
 }
@@ -38,14 +36,13 @@ impl Roles {
         Self {
             store: ModelStore::new(settings.dirs.models(), &settings.dirs.qmd_cache),
             home: settings.home.clone(),
-            modal: load(settings).unwrap_or_default().1,
             assigning: Mutex::default(),
         }
     }
 
-    /// Inference at Modal, as it was configured when the daemon started: what the backend is made of.
-    pub fn modal(&self) -> &ModalConfig {
-        &self.modal
+    /// Inference at Modal, as it is configured now; nothing of it where that cannot be read.
+    pub fn modal(settings: &Settings) -> ModalConfig {
+        load(settings).unwrap_or_default().1
     }
 
     /// The profile that fills roles without a model of their own: the configured one, else the
@@ -76,7 +73,7 @@ impl Roles {
         Ok(Role::ALL.into_iter().map(choice).collect())
     }
 
-    /// Hands each role its model, as the configuration has it now. Files are checked and hashed
+    /// Takes up the backend that the configuration asks for now, and hands each role its model. Files are checked and hashed
     /// first, which takes a moment for one that is new. A configuration that cannot be read leaves
     /// everything as it is.
     pub async fn assign(&self, app: &App) {
@@ -85,9 +82,12 @@ impl Roles {
             Ok(configured) => configured,
             Err(error) => return tracing::error!(%error, "models are left as they are"),
         };
-        if modal.inference || self.modal.inference {
-            return self.leave_to_modal(app, &modal);
+        app.backends.take_up(&app.settings, &modal);
+        if modal.inference {
+            // The remote end has its own.
+            return;
         }
+        let backend = app.backend();
         let choices = match self.choices(&choices) {
             Ok(choices) => choices,
             Err(error) => return tracing::error!(%error, "models are left as they are"),
@@ -96,10 +96,7 @@ impl Roles {
         // without a model.
         for Choice { role, model } in &choices {
             // One that is ready, or on its way, may turn out to be the same.
-            let kept = matches!(
-                app.backend.info(*role),
-                Ok(_) | Err(InferError::Loading { .. })
-            );
+            let kept = matches!(backend.info(*role), Ok(_) | Err(InferError::Loading { .. }));
             if let Some(name) = model
                 && !kept
             {
@@ -108,13 +105,12 @@ impl Roles {
                     role,
                     name: name.clone(),
                 };
-                app.backend
-                    .assign(role, Assignment::Withheld { name, error });
+                backend.assign(role, Assignment::Withheld { name, error });
             }
         }
         for Choice { role, model } in choices {
             let Some(name) = model else {
-                app.backend.assign(role, Assignment::None);
+                backend.assign(role, Assignment::None);
                 continue;
             };
             let assignment = match self.find(&name).await {
@@ -132,26 +128,7 @@ impl Roles {
                     }
                 }
             };
-            app.backend.assign(role, assignment);
-        }
-    }
-
-    /// The remote end has its own models. Where the configuration came to ask for the other backend,
-    /// neither is used: a backend is chosen once.
-    fn leave_to_modal(&self, app: &App, now: &ModalConfig) {
-        for role in Role::ALL {
-            let assignment = if now.inference == self.modal.inference {
-                Assignment::None
-            } else {
-                Assignment::Withheld {
-                    name: String::new(),
-                    error: InferError::Unusable {
-                        detail: "modal.inference has changed since the daemon started".into(),
-                        hint: "run `qmdctl daemon restart`".into(),
-                    },
-                }
-            };
-            app.backend.assign(role, assignment);
+            backend.assign(role, assignment);
         }
     }
 

@@ -51,7 +51,8 @@ impl SearchService for Search {
         // Dropped with the call when the client goes away, which cancels what it started.
         let cancel = CancellationToken::new();
         let _guard = cancel.clone().drop_guard();
-        let outcome = search::search(&index.store, self.0.backend.as_ref(), &search, &cancel)
+        let backend = self.0.backend();
+        let outcome = search::search(&index.store, &**backend, &search, &cancel)
             .await
             .map_err(|error| status(&error))?;
         let hits = outcome

@@ -18,8 +18,9 @@ use crate::{
 pub(super) async fn load(app: &Arc<App>, named: &[i32]) -> Result<Vec<ModelStatus>, Status> {
     let wanted = role::all_of(named)?;
     app.roles.assign(app).await;
+    let backend = app.backend();
     for role in &wanted {
-        let ready = app.backend.ready(*role, Call::interactive()).await;
+        let ready = backend.ready(*role, Call::interactive()).await;
         done(ready.map(drop), named)?;
     }
     Ok(reports(app, &wanted))
@@ -31,8 +32,9 @@ pub(super) async fn load(app: &Arc<App>, named: &[i32]) -> Result<Vec<ModelStatu
 /// When a model is still loading, or a named role has none.
 pub(super) async fn unload(app: &App, named: &[i32]) -> Result<Vec<ModelStatus>, Status> {
     let wanted = role::all_of(named)?;
+    let backend = app.backend();
     for role in &wanted {
-        done(app.backend.unload(*role).await, named)?;
+        done(backend.unload(*role).await, named)?;
     }
     Ok(reports(app, &wanted))
 }
@@ -46,7 +48,7 @@ fn done(result: Result<(), InferError>, named: &[i32]) -> Result<(), Status> {
 }
 
 fn reports(app: &App, wanted: &[Role]) -> Vec<ModelStatus> {
-    let reports = app.backend.report().into_iter();
+    let reports = app.backend().report().into_iter();
     reports
         .filter(|report| wanted.contains(&report.role))
         .map(report::model)

@@ -57,6 +57,17 @@ impl Scene {
         }
     }
 
+    /// What the daemon computes with.
+    fn backend(&self) -> String {
+        let status = self
+            .daemon
+            .qmdctl(["status", "--format", "json"])
+            .ok()
+            .json();
+        let backend = status["daemon"]["backend"].as_str();
+        backend.unwrap_or_default().to_owned()
+    }
+
     fn is_untouched(&self) -> Result<()> {
         assert_eq!(fs::read_to_string(&self.config)?, self.before);
         assert!(!self.daemon.dirs().modal_record().exists());
@@ -122,6 +133,8 @@ fn a_deployment_comes_is_looked_at_and_goes() -> Result<()> {
         scene.before
     );
     assert_eq!(fs::read_to_string(&scene.config)?, saved);
+    // The daemon uses it from now on, and has heard what it is.
+    assert_eq!(scene.backend(), "modal");
 
     // Looking at it asks Modal, and not the deployment.
     let asked = scene.gateway.tokens().len();
@@ -183,6 +196,7 @@ fn a_deployment_comes_is_looked_at_and_goes() -> Result<()> {
         gone.contains("  inference: false\n") && !gone.contains("url:"),
         "{gone}"
     );
+    assert_ne!(scene.backend(), "modal");
     // What is gone can be destroyed again.
     scene.fake.set(
         "fail.app",

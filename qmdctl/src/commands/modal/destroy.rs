@@ -45,7 +45,7 @@ pub(in crate::commands) async fn run(
     record::remove(&file)
         .map_err(|error| Failure::of_path(&file, &error, Reason::FileUnreadable))?;
     match screen.format() {
-        Format::Cli => screen.done(&render::destroyed(&app, gone, &saved)),
+        Format::Cli => screen.done(&render::destroyed(&app, gone)),
         Format::Json => Screen::print(&render::destroyed_json(&app, gone, &saved)?),
     }
 }

@@ -110,7 +110,7 @@ async fn check_backend(home: &Home, client: &Client) -> Result<()> {
         Reason::ModalNotDeployed,
         format!("the daemon's inference is {backend}, not modal"),
     )
-    .hint("run `qmdctl modal deploy`; after it, `qmdctl daemon restart`")
+    .hint("run `qmdctl modal deploy`")
     .into())
 }
 

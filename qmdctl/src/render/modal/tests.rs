@@ -76,7 +76,7 @@ fn pong() -> PingModalReply {
 fn saved() -> SaveModalReply {
     SaveModalReply {
         config_file: "/c/index.yml".into(),
-        restart_needed: true,
+        ..SaveModalReply::default()
     }
 }
 
@@ -124,8 +124,8 @@ fn regions() {
 fn a_deployment_and_its_end() {
     let text = [
         deployed(&record(), &pong(), Duration::from_secs(75), &saved()),
-        destroyed("qmd", false, &saved()),
-        destroyed("qmd", true, &SaveModalReply::default()),
+        destroyed("qmd", false),
+        destroyed("qmd", true),
         deployed_json(&record(), &pong(), &saved()).unwrap(),
         destroyed_json("qmd", true, &saved()).unwrap(),
         log_line_json("a \"line\"").unwrap(),

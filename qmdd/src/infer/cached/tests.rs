@@ -131,7 +131,8 @@ impl Fixture {
 
     fn cached(&self, capacity: u64) -> Cached {
         let inner = Arc::clone(&self.inner);
-        Cached::new(inner, self.folder.path().join("c/cache"), capacity)
+        let file = self.folder.path().join("c/cache");
+        Cached::new(inner, Store::open(file, capacity))
     }
 
     fn seen(&self) -> u32 {
@@ -284,11 +285,11 @@ async fn restarts_are_survived_and_other_models_are_strangers() {
         ..Counting::default()
     });
     let file = fixture.folder.path().join("c/cache");
-    let cached = Cached::new(Arc::clone(&other) as _, file.clone(), 1 << 20);
+    let cached = Cached::new(Arc::clone(&other) as _, Store::open(file.clone(), 1 << 20));
     ask(&cached).await;
     assert_eq!(other.seen.load(Ordering::Relaxed), 1);
 
     std::fs::write(&file, b"qmdd inference cache 1\n\xff\xff\xff").unwrap();
-    let cached = Cached::new(other, file, 1 << 20);
+    let cached = Cached::new(other, Store::open(file, 1 << 20));
     assert_eq!(cached.cache().entries, 0, "a broken file is begun anew");
 }

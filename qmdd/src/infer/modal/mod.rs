@@ -18,11 +18,7 @@ mod session;
 mod stack;
 mod warmth;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
@@ -54,8 +50,6 @@ pub struct Modal {
     session: Arc<Session>,
     /// `GPU, region`, for `status`.
     place: String,
-    /// Roles that the daemon withholds, with what calls get.
-    withheld: RwLock<BTreeMap<Role, InferError>>,
 }
 
 impl Modal {
@@ -68,20 +62,11 @@ impl Modal {
         Ok(Self {
             session: Session::new(options.setup()?)?,
             place,
-            withheld: RwLock::default(),
         })
-    }
-
-    fn allowed(&self, role: Role) -> Result<(), InferError> {
-        let withheld = self.withheld.read().unwrap_or_else(PoisonError::into_inner);
-        withheld
-            .get(&role)
-            .map_or(Ok(()), |error| Err(error.clone()))
     }
 
     /// What the remote end is, for a call to one of its models.
     async fn remote(&self, role: Role, call: &Call) -> Result<Arc<Info>, InferError> {
-        self.allowed(role)?;
         self.session.info(role, call).await
     }
 }
@@ -231,20 +216,10 @@ impl Backend for Modal {
         spread(batches, self.width(), send).await
     }
 
-    /// The remote end has its own models; what can be withheld is their use.
-    fn assign(&self, role: Role, assignment: Assignment) {
-        let mut withheld = self
-            .withheld
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        match assignment {
-            Assignment::Withheld { error, .. } => withheld.insert(role, error),
-            Assignment::None | Assignment::Model(_) => withheld.remove(&role),
-        };
-    }
+    /// The remote end has its own models.
+    fn assign(&self, _: Role, _: Assignment) {}
 
     async fn ready(&self, role: Role, call: Call) -> Result<ModelInfo, InferError> {
-        self.allowed(role)?;
         self.session.up(role, &call).await?;
         self.info(role)
     }
@@ -257,7 +232,6 @@ impl Backend for Modal {
     }
 
     fn info(&self, role: Role) -> Result<ModelInfo, InferError> {
-        self.allowed(role)?;
         let known = self.session.known().ok_or(InferError::Loading {
             role,
             name: error::UNNAMED.into(),

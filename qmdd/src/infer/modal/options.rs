@@ -73,7 +73,8 @@ impl ModalOptions {
             .ok_or_else(|| misconfigured(format!("{text:?} is no web address"), AMEND))?;
         if !url.username().is_empty() || url.password().is_some() {
             let detail = "modal.url holds a password";
-            return Err(misconfigured(detail, "put it into QMDD_MODAL_TOKEN"));
+            let hint = format!("put it into QMDD_MODAL_TOKEN{RESTART}");
+            return Err(misconfigured(detail, hint));
         }
         let local = is_loopback(&url);
         if !local && url.scheme() == "http" {
@@ -83,7 +84,9 @@ impl ModalOptions {
         if !local && self.token.is_none() {
             return Err(misconfigured(
                 "there is no proxy token for Modal",
-                "run `qmdctl modal deploy`, which makes one, or set QMDD_MODAL_TOKEN",
+                format!(
+                    "run `qmdctl modal deploy`, which makes one, or set QMDD_MODAL_TOKEN{RESTART}"
+                ),
             ));
         }
         let seconds = |count: u32| Duration::from_secs(count.into());
@@ -129,18 +132,25 @@ fn keep_warm(config: &ModalConfig) -> Option<KeepWarm> {
     })
 }
 
-const AMEND: &str = "mend modal.url in index.yml, or run `qmdctl modal deploy`";
+const AMEND: &str =
+    "run `qmdctl modal deploy`, or mend modal.url in index.yml and run `qmdctl daemon restart`";
 
-fn misconfigured(detail: impl Into<String>, hint: &str) -> InferError {
+/// A daemon keeps its environment.
+const RESTART: &str = " and run `qmdctl daemon restart`";
+
+fn misconfigured(detail: impl Into<String>, hint: impl Into<String>) -> InferError {
     InferError::Unusable {
         detail: detail.into(),
-        hint: format!("{hint}; then run `qmdctl daemon restart`"),
+        hint: hint.into(),
     }
 }
 
 fn unusable(error: &ConfigError) -> InferError {
     let hint = error.hint().unwrap_or_default();
-    misconfigured(error.to_string(), &hint)
+    misconfigured(
+        error.to_string(),
+        format!("{hint}; then run `qmdctl daemon restart`"),
+    )
 }
 
 #[cfg(test)]
@@ -170,7 +180,7 @@ mod tests {
             };
             assert!(error.to_string().contains(complaint), "{error}");
             let hint = error.hint().unwrap();
-            assert!(hint.contains("qmdctl daemon restart"), "{hint}");
+            assert!(hint.contains("`qmdctl "), "{hint}");
         }
         for (url, token) in [
             ("http://127.0.0.1:8000", None),

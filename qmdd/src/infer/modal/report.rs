@@ -15,11 +15,11 @@ impl Modal {
             return ModelReport::unconfigured(role);
         }
         let remote = remote.flatten();
-        let state = match (self.allowed(role), self.session.state(), remote) {
-            (Err(error), ..) | (Ok(()), State::Failed(error), _) => ModelState::Failed(error),
-            (Ok(()), State::Warming, _) => ModelState::Loading,
-            (Ok(()), State::Warm, Some(remote)) => ModelState::Ready(remote.info()),
-            (Ok(()), State::Warm | State::Cold, _) => ModelState::Unloaded,
+        let state = match (self.session.state(), remote) {
+            (State::Failed(error), _) => ModelState::Failed(error),
+            (State::Warming, _) => ModelState::Loading,
+            (State::Warm, Some(remote)) => ModelState::Ready(remote.info()),
+            (State::Warm | State::Cold, _) => ModelState::Unloaded,
         };
         let latency = self.session.latency().map_or_else(String::new, |latency| {
             format!(", last answer in {} ms", latency.as_millis())

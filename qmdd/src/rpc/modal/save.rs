@@ -1,27 +1,30 @@
 //! What became of the remote end, into the configuration.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use qmd_proto::v1::{SaveModalReply, SaveModalRequest, save_modal_request::Change};
 use tonic::Status;
 
-use super::{configured, text, the_index};
+use super::{text, the_index};
 use crate::{
     config::edit::{self, Deployment},
-    domain::{Compute, Routing},
+    domain::{Compute, Role, Routing},
+    infer::backend::Call,
     rpc::{
         App,
         status::{self, status},
     },
 };
 
-/// Writes a deployment into the configuration, or takes it out.
+/// What a new deployment, which was awake a moment ago, is given to say what it is.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Writes a deployment into the configuration, or takes it out, and takes up what that asks for.
 pub(in crate::rpc) async fn save(
     app: &Arc<App>,
     request: SaveModalRequest,
 ) -> Result<SaveModalReply, Status> {
     let index = the_index(app, request.index.as_ref()).await?;
-    let before = configured(&index)?;
     let file = &index.config_file;
     {
         let _writing = index.writing.lock().await;
@@ -50,10 +53,15 @@ pub(in crate::rpc) async fn save(
         }
         .map_err(|error| status(&error))?;
     }
-    let after = configured(&index)?;
-    let used = app.backend.name() == "modal";
+    app.roles.assign(app).await;
+    if let Some(Change::Deployed(_)) = &request.change {
+        // It may have other models than the one before it at the same address. What keeps it from
+        // answering, the next call tells.
+        let call = Call::interactive().within(LOOK);
+        let _ = app.backend().ready(Role::Embed, call).await;
+    }
     Ok(SaveModalReply {
         config_file: text(file),
-        restart_needed: used != after.inference || (used && before.url != after.url),
+        ..SaveModalReply::default()
     })
 }

@@ -129,12 +129,14 @@ fn answer(stream: TcpStream, tokens: &Mutex<Vec<String>>) -> Option<()> {
         }
     }
     let body = if first.contains("/v1/info") {
-        r#"{"contract": 1, "gateway": "0.1.0", "llama_server": "b11434", "limits": {}, "models":
-            {"embed": {"name": "all-MiniLM-L6-v2", "sha256": "aa", "n_ctx": 512, "dimensions": 384}}}"#
+        r#"{"contract": 1, "gateway": "0.1.0", "llama_server": "b11434",
+            "limits": {"body_bytes": 33554432, "items": 512, "in_flight": 64}, "models":
+            {"embed": {"name": "all-MiniLM-L6-v2", "architecture": "bert", "sha256": "aa",
+             "n_ctx": 512, "dimensions": 384}}}"#
     } else {
         r#"{"status": "ready", "children": {}}"#
     };
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-qmd-contract: 1\r\nconnection: close\r\n";
     let mut stream = stream;
     write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).ok()
 }

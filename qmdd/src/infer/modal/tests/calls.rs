@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     domain::{Failure, Reason, Role},
     infer::{
-        backend::{Assignment, Finish, Sampling},
+        backend::{Finish, Sampling},
         prompts,
     },
 };
@@ -104,19 +104,11 @@ async fn a_text_comes_as_one_piece_and_in_time() {
 }
 
 #[tokio::test]
-async fn roles_may_be_absent_or_withheld_and_are_not_unloaded_from_here() {
+async fn roles_may_be_absent_and_are_not_unloaded_from_here() {
     let server = remote().await;
     let near = Near::new(&server);
     let absent = near.refusal().await;
     assert_eq!(absent.reason(), Reason::ModelNotConfigured);
-    let withheld = InferError::Unusable {
-        detail: "d".into(),
-        hint: "h".into(),
-    };
-    let assignment = Assignment::Withheld {
-        name: String::new(),
-        error: withheld.clone(),
-    };
     // Known of an earlier daemon is not known for good.
     let asked = server.seen("/v1/info").len();
     let next = Near::open(&near.memory, &server.url, patience(), 1);
@@ -126,10 +118,6 @@ async fn roles_may_be_absent_or_withheld_and_are_not_unloaded_from_here() {
     }
     assert_eq!(server.seen("/v1/info").len(), asked + 1);
 
-    near.modal.assign(Role::Embed, assignment);
-    assert_eq!(near.refusal().await, withheld);
-    near.modal.assign(Role::Embed, Assignment::None);
-    assert_eq!(near.refusal().await, absent);
     let refused = near.modal.unload(Role::Rerank).await.unwrap_err();
     assert_eq!(refused.reason(), Reason::InvalidArgument);
 }

@@ -102,7 +102,6 @@ impl Near {
         Arc::new(Modal {
             session: Session::new(setup).unwrap(),
             place: "T4, us-east".into(),
-            withheld: std::sync::RwLock::default(),
         })
     }
 

@@ -9,7 +9,7 @@ use crate::{
     domain::{Failure, Reason, Role},
     infer::{
         backend::ModelState,
-        cached::Cached,
+        cached::{Cached, Store},
     },
 };
 
@@ -159,7 +159,7 @@ async fn the_cache_goes_by_the_remote_models_hash() {
     let near = Near::new(&server);
     let file = near.memory.path().join("cache");
     let inner: Arc<dyn Backend> = near.modal.clone();
-    let cached = Cached::new(inner, file, 1 << 20);
+    let cached = Cached::new(inner, Store::open(file, 1 << 20));
     // The first call asks what the model is.
     for _ in 0..3 {
         let embeddings = cached.embed(vec!["4".into()], Call::interactive()).await;
@@ -176,7 +176,8 @@ async fn the_cache_goes_by_the_remote_models_hash() {
     let near_other = Near::with(&other.url, patience(), 1);
     let inner: Arc<dyn Backend> = near_other.modal.clone();
     cached.shutdown().await;
-    let cached = Cached::new(inner, near.memory.path().join("cache"), 1 << 20);
+    let file = near.memory.path().join("cache");
+    let cached = Cached::new(inner, Store::open(file, 1 << 20));
     let result = cached.embed(vec!["4".into()], Call::interactive()).await;
     assert_eq!(
         result.unwrap_err().reason(),
