@@ -180,6 +180,11 @@ reasons! {
     ModalNotDeployed = "MODAL_NOT_DEPLOYED", FailedPrecondition, 85;
     /// The remote end answers, and the answers are not right.
     ModalTestFailed = "MODAL_TEST_FAILED", FailedPrecondition, 86;
+
+    /// The system watches no more folders.
+    WatchLimit = "WATCH_LIMIT", ResourceExhausted, 90;
+    /// A collection's `update` command failed.
+    HookFailed = "HOOK_FAILED", FailedPrecondition, 91;
 }
 
 impl fmt::Display for Reason {

@@ -7,7 +7,7 @@ use std::{
     io::{self, Write},
     ops::Deref,
     os::unix::{net::UnixStream, process::CommandExt},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, mpsc},
     thread,
     time::Duration,
@@ -68,11 +68,19 @@ impl Daemon {
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
         let sandbox = sandbox.into();
+        let mut command = sandbox.command(program("qmdd")?);
+        command.envs(environment).arg("serve");
+        Self::start_as(sandbox, command)
+    }
+
+    /// As [`Self::start`], by a command of the sandbox that becomes `qmdd serve`.
+    ///
+    /// # Errors
+    /// When it ends instead, with what it printed.
+    pub fn start_as(sandbox: impl Into<Arc<Sandbox>>, mut command: Command) -> Result<Self> {
+        let sandbox = sandbox.into();
         let output = File::create(sandbox.join("qmdd.out"))?;
-        let child = sandbox
-            .command(program("qmdd")?)
-            .envs(environment)
-            .arg("serve")
+        let child = command
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

@@ -2,6 +2,7 @@
 //! clients that ask it.
 
 mod daemon;
+mod events;
 mod gateway;
 mod outcome;
 mod programs;
@@ -15,6 +16,7 @@ pub mod wait;
 
 pub use self::{
     daemon::Daemon,
+    events::Events,
     gateway::{Gateway, Remote},
     outcome::{Outcome, run},
     programs::{program, workspace},

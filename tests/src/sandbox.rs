@@ -112,6 +112,8 @@ impl Sandbox {
             .env("HOME", self.join("home"))
             .env("XDG_RUNTIME_DIR", self.join("run"))
             .env("TMPDIR", self.join("tmp"))
+            // Nothing happens but what a test asks for.
+            .env("QMDD_WATCH", "0")
             .env("LANG", "C.UTF-8");
         command
     }
@@ -172,7 +174,7 @@ mod tests {
             .lines()
             .filter_map(|line| Some(line.split_once('=')?.0))
             .collect();
-        let own = ["HOME", "XDG_RUNTIME_DIR", "TMPDIR", "LANG"];
+        let own = ["HOME", "XDG_RUNTIME_DIR", "TMPDIR", "QMDD_WATCH", "LANG"];
         for name in &names {
             assert!(
                 own.contains(name) || INHERITED.contains(name),

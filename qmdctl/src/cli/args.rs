@@ -160,9 +160,22 @@ pub(crate) struct RemoveArgs {
 /// `update`.
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArgs {
+    /// First run `git pull --ff-only` in each collection that lies in a git repository
+    #[arg(long)]
+    pub(crate) pull: bool,
     /// Only the collection NAME; may be repeated
     #[arg(short = 'c', long = "collection", value_name = "NAME")]
     pub(crate) collections: Vec<String>,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Only the collection NAME; may be repeated
+    #[arg(short = 'c', long = "collection", value_name = "NAME")]
+    pub(crate) collections: Vec<String>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// `embed`.

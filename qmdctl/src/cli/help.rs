@@ -9,7 +9,10 @@ use super::Cli;
 /// The verbs as the help groups them.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Search", &["query", "search", "vsearch", "get"]),
-    ("Index", &["collection", "update", "embed", "status"]),
+    (
+        "Index",
+        &["collection", "update", "watch", "embed", "status"],
+    ),
     (
         "Models and daemon",
         &["models", "modal", "daemon", "doctor"],
@@ -35,8 +38,15 @@ pub(super) const COLLECTION_LIST: &str = "Example:
   qmdctl collection list";
 pub(super) const COLLECTION_REMOVE: &str = "Example:
   qmdctl collection remove notes";
-pub(super) const UPDATE: &str = "Example:
-  qmdctl update -c notes";
+pub(super) const UPDATE: &str =
+    "Folders are followed as long as the daemon runs; this looks through \
+them by hand, after the `update` commands of index.yml.
+
+Examples:
+  qmdctl update -c notes
+  qmdctl update --pull";
+pub(super) const WATCH: &str = "Example:
+  qmdctl watch --json";
 pub(super) const EMBED: &str = "Example:
   qmdctl embed        # goes on where the last run ended";
 pub(super) const STATUS: &str = "Example:
@@ -114,7 +124,7 @@ pub(super) fn command() -> Command {
         heading(&command, "Options"),
     );
     let after = "Get started:
-  qmdctl collection add ~/notes && qmdctl update
+  qmdctl collection add ~/notes
   qmdctl models pull starter && qmdctl embed
   qmdctl query \"what did I decide about backups\"
 

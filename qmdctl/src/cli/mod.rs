@@ -10,7 +10,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 pub(crate) use self::{
     args::{
         AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
-        GetArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs,
+        GetArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
@@ -64,6 +64,9 @@ pub(crate) enum Command {
     /// Take in what changed in the folders
     #[command(after_help = help::UPDATE)]
     Update(UpdateArgs),
+    /// Print what happens to the index, as it happens
+    #[command(after_help = help::WATCH)]
+    Watch(WatchArgs),
     /// Give every document vectors, for search by meaning
     #[command(after_help = help::EMBED)]
     Embed(EmbedArgs),
@@ -93,6 +96,7 @@ impl Cli {
             }
             Command::Get(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
+            Command::Watch(args) => args.format.format(),
             Command::Modal(command) => command.format(),
             Command::Status(format)
             | Command::Collection(CollectionCommand::List(format))

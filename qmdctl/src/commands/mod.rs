@@ -10,6 +10,7 @@ mod models;
 mod search;
 mod status;
 mod update;
+mod watch;
 
 use qmd_proto::v1::SearchMode;
 use tonic::Streaming;
@@ -35,6 +36,7 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
             CollectionCommand::Remove(args) => collection::remove::run(&home, screen, args).await,
         },
         Command::Update(args) => update::run(&home, screen, args).await,
+        Command::Watch(args) => watch::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,
         Command::Status(_) => status::run(&home, screen).await,
         Command::Doctor(args) => doctor::run(&home, screen, &args).await,

@@ -43,7 +43,8 @@ pub(crate) fn collection_list(collections: &[Collection], now: i64) -> String {
     )
 }
 
-fn updated(at: i64, now: i64) -> String {
+/// How long ago that was; both in seconds since the Unix epoch.
+pub(super) fn updated(at: i64, now: i64) -> String {
     match u64::try_from(now.saturating_sub(at)) {
         _ if at == 0 => "never".to_owned(),
         Ok(0) | Err(_) => "just now".to_owned(),
@@ -92,6 +93,7 @@ mod tests {
             include_by_default: true,
             documents: 1400,
             updated_at: 1_000,
+            update_command: String::new(),
         };
         let archive = Collection {
             name: "archive".into(),

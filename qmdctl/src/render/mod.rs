@@ -6,6 +6,7 @@ mod daemon;
 mod doctor;
 mod document;
 mod explain;
+mod followed;
 mod highlight;
 mod jobs;
 mod json;
@@ -19,13 +20,18 @@ mod status;
 mod table;
 mod text;
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+    process::Stdio,
+};
 
 pub(crate) use self::{
     collections::{collection_list, collection_list_json},
     daemon::{daemon_status, daemon_status_json},
     doctor::{checks, checks_json},
     document::{document, document_json},
+    followed::{watch_event, watch_event_json},
     jobs::{embedded, skipped, updated},
     modal::{
         deployed, deployed_json, destroyed, destroyed_json, log_line_json, modal_status,
@@ -118,6 +124,14 @@ impl Screen {
         if self.verbose {
             tell(&format!("{text}\n"));
         }
+    }
+
+    /// Where a program that is run on the user's behalf says what it does: where notes go.
+    pub(crate) fn beside(self) -> io::Result<Stdio> {
+        if self.quiet {
+            return Ok(Stdio::null());
+        }
+        Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
     }
 
     /// Warns.

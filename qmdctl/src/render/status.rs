@@ -4,19 +4,26 @@ use std::{fmt::Write as _, time::Duration};
 
 use qmd_proto::v1::{CacheStatus, IndexStatus, ModelState, ModelStatus, StatusReply};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     daemon::{DaemonJson, daemon_status},
+    followed::{collection_state_json, collection_states},
     json::{pretty, unless_empty},
     models::role,
     text::{BOLD, ERROR, GOOD, HINT, WARNING, clean_line, count, size},
 };
 use crate::error::Result;
 
-/// Everything for people.
-pub(crate) fn status(reply: &StatusReply) -> String {
+/// Everything for people. `now` is in seconds since the Unix epoch.
+pub(crate) fn status(reply: &StatusReply, now: i64) -> String {
     let mut parts = Vec::new();
     parts.extend(reply.index.as_ref().map(index));
+    if let Some(index) = &reply.index
+        && !index.collection_states.is_empty()
+    {
+        parts.push(collection_states(&index.collection_states, now));
+    }
     if !reply.models.is_empty() {
         let models = model_states(&reply.models);
         parts.push(format!("{BOLD}Models{BOLD:#}\n{models}"));
@@ -192,6 +199,9 @@ struct IndexJson<'a> {
     pending_embedding: u64,
     stale_vectors: u64,
     skipped_files: u64,
+    collection_states: Vec<Value>,
+    watch_rounds: u64,
+    watch_whole: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -242,6 +252,11 @@ pub(crate) fn status_json(reply: &StatusReply) -> Result<String> {
             pending_embedding: index.pending_embedding,
             stale_vectors: index.stale_vectors,
             skipped_files: index.skipped_files,
+            collection_states: (index.collection_states.iter())
+                .map(collection_state_json)
+                .collect(),
+            watch_rounds: index.watch_rounds,
+            watch_whole: index.watch_whole,
         }),
         models: reply.models.iter().map(model_json).collect(),
         daemon: reply.daemon.as_ref().map(DaemonJson::from),
@@ -293,7 +308,7 @@ fn model_json(model: &ModelStatus) -> ModelJson<'_> {
 
 #[cfg(test)]
 mod tests {
-    use qmd_proto::v1::{DaemonStatus, ModelRole};
+    use qmd_proto::v1::{CollectionStatus, DaemonStatus, FollowState, Following, ModelRole};
 
     use super::*;
 
@@ -353,6 +368,20 @@ mod tests {
                 stale_vectors: 1,
                 skipped_files: 0,
                 collections: 1,
+                collection_states: vec![CollectionStatus {
+                    follow: Some(FollowState {
+                        collection: "notes".into(),
+                        following: Following::Live.into(),
+                        folders: 3,
+                        ..FollowState::default()
+                    }),
+                    path: "/home/me/notes".into(),
+                    documents: 1400,
+                    pending_embedding: 12,
+                    updated_at: 1_000,
+                }],
+                watch_rounds: 5,
+                watch_whole: 2,
             }),
             models: vec![embed, rerank, generate],
             cache: Some(CacheStatus {
@@ -367,7 +396,10 @@ mod tests {
 
     #[test]
     fn in_both_formats() {
-        insta::assert_snapshot!("status", anstream::adapter::strip_str(&status(&sample())));
+        insta::assert_snapshot!(
+            "status",
+            anstream::adapter::strip_str(&status(&sample(), 1_060))
+        );
         insta::assert_snapshot!("status_json", status_json(&sample()).unwrap());
     }
 }

@@ -13,7 +13,11 @@ use serde::{
 };
 use serde_saphyr::{Localizer, Location, Spanned, UserMessageFormatter};
 
-use super::{ConfigError, ModalConfig, modal::RawModal};
+use super::{
+    ConfigError, ModalConfig, WatchConfig,
+    modal::RawModal,
+    watch::{self, RawWatch},
+};
 use crate::domain::{Collection, CollectionName, Role};
 
 /// Glob of a collection that names none.
@@ -34,6 +38,8 @@ pub struct IndexConfig {
     pub models: ModelChoices,
     /// Inference at Modal.
     pub modal: ModalConfig,
+    /// How its folders are followed.
+    pub watch: WatchConfig,
 }
 
 /// Which models to use, as configured: a profile, and models by role that go before it.
@@ -96,6 +102,10 @@ impl IndexConfig {
             editor_uri: raw.editor_uri,
             models: raw.models.unwrap_or_default(),
             modal: raw.modal.unwrap_or_default().resolve(file, home)?,
+            watch: (raw.watch)
+                .map(|raw| watch::resolve(raw, file))
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }
@@ -139,6 +149,7 @@ struct Raw {
     editor_uri: Option<String>,
     models: Option<ModelChoices>,
     modal: Option<RawModal>,
+    watch: Option<Spanned<RawWatch>>,
     collections: Option<Entries<RawCollection>>,
 }
 
@@ -153,6 +164,8 @@ struct RawCollection {
     context: Option<Entries<String>>,
     #[serde(default, rename = "includeByDefault")]
     include_by_default: Option<bool>,
+    #[serde(default)]
+    update: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -198,6 +211,7 @@ impl RawCollection {
                 })
                 .unwrap_or_default(),
             include_by_default: self.include_by_default.unwrap_or(true),
+            update: self.update.filter(|command| !command.trim().is_empty()),
         })
     }
 }
@@ -339,6 +353,8 @@ collections:
         let prefixes: Vec<&str> = notes.context.iter().map(|(key, _)| key.as_str()).collect();
         assert_eq!(prefixes, ["/", "/jobs/z", "/jobs"]);
         assert!(!notes.include_by_default);
+        assert_eq!(notes.update.as_deref(), Some("git pull"));
+        assert_eq!(docs.update, None);
         assert_eq!(docs.path, Path::new("/c/../docs"));
         assert_eq!(docs.ignore, ["drafts/**"]);
         assert!(docs.include_by_default && a.include_by_default);

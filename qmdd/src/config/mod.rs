@@ -7,6 +7,7 @@ mod modal;
 mod secret;
 mod settings;
 mod surroundings;
+mod watch;
 
 pub use self::{
     error::ConfigError,
@@ -15,4 +16,5 @@ pub use self::{
     secret::Secret,
     settings::{HubSettings, Settings},
     surroundings::Surroundings,
+    watch::WatchConfig,
 };

@@ -34,6 +34,8 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// Try rerankers when they are loaded: off with `QMDD_RERANK_PROBE=0`.
     pub rerank_probe: bool,
+    /// Follow folders: off for every index with `QMDD_WATCH=0`.
+    pub watch: bool,
     /// Where this machine is.
     pub surroundings: Surroundings,
     /// Where the deployment at Modal answers, before what `index.yml` says: `QMDD_MODAL_URL`.
@@ -113,6 +115,7 @@ impl Settings {
                 .map_or(Ok(DEFAULT_CACHE), |value| mebibytes("QMDD_CACHE_MB", value))?,
             rerank_probe: text("QMDD_RERANK_PROBE")?
                 .map_or(Ok(true), |value| switch("QMDD_RERANK_PROBE", value))?,
+            watch: text("QMDD_WATCH")?.map_or(Ok(true), |value| switch("QMDD_WATCH", value))?,
             surroundings: Surroundings::new(&text)?,
             modal_url: text("QMDD_MODAL_URL")?,
             modal_token: text("QMDD_MODAL_TOKEN")?
@@ -153,20 +156,23 @@ fn keep_alive(value: String) -> Result<Option<Duration>, ConfigError> {
     let parsed = match value.as_str() {
         "forever" => Some(None),
         "0" => Some(Some(Duration::ZERO)),
-        text => {
-            let seconds = [("s", 1), ("m", 60), ("h", 3600)]
-                .into_iter()
-                .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
-            seconds
-                .and_then(|(count, seconds)| count.parse::<u32>().ok()?.checked_mul(seconds))
-                .map(|seconds| Some(Duration::from_secs(seconds.into())))
-        }
+        text => span(text).map(Some),
     };
     parsed.ok_or(ConfigError::Variable {
         name: "QMDD_KEEP_ALIVE",
         value,
         expected: "a time such as 90s, 5m or 2h, 0, or forever",
     })
+}
+
+/// A time such as `90s`, `5m` or `2h`.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    let units = [("s", 1), ("m", 60), ("h", 3600)];
+    let (count, seconds) = units
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))?;
+    let seconds: u32 = count.parse::<u32>().ok()?.checked_mul(seconds)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 fn switch(name: &'static str, value: String) -> Result<bool, ConfigError> {
@@ -266,7 +272,8 @@ mod tests {
         assert_eq!((found.cache_bytes, found.lock_memory), (0, true));
         let found = settings(&[("QMDD_KEEP_ALIVE", "forever")]).unwrap();
         assert_eq!(found.keep_alive, None);
-        assert!(found.rerank_probe && !found.lock_memory);
+        assert!(found.rerank_probe && found.watch && !found.lock_memory);
+        assert!(!settings(&[("QMDD_WATCH", "0")]).unwrap().watch);
         for (name, value) in [
             ("QMDD_KEEP_ALIVE", "5 minutes"),
             ("QMDD_KEEP_ALIVE", "99999999h"),

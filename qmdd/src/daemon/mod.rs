@@ -33,7 +33,10 @@ use tonic::transport::Server;
 use self::{backend::maker, listen::listen, lock::InstanceLock};
 use crate::{
     config::Settings,
-    rpc::{App, Backends, Control, Document, Gate, IndexAdmin, Indexes, Inference, Roles, Search},
+    rpc::{
+        App, Backends, Control, DEFAULT_INDEX, Document, Gate, IndexAdmin, Indexes, Inference,
+        Roles, Search,
+    },
 };
 
 pub use error::DaemonError;
@@ -65,9 +68,11 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
 
     let shutdown = CancellationToken::new();
     let roles = Roles::new(&settings);
+    let modal = Roles::modal(&settings);
+    let backends = Arc::new(Backends::new(maker(&settings)?, &settings, &modal));
     let app = Arc::new(App {
-        indexes: Indexes::new(settings.dirs.clone()),
-        backends: Backends::new(maker(&settings)?, &settings, &Roles::modal(&settings)),
+        indexes: Indexes::new(settings.dirs.clone(), Arc::clone(&backends), settings.watch),
+        backends,
         roles,
         settings,
         socket: socket.clone(),
@@ -78,6 +83,7 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     // Models warm up while lexical search already answers.
     let warming = Arc::clone(&app);
     tokio::spawn(async move { warming.roles.assign(&warming).await });
+    tokio::spawn(follow(Arc::clone(&app)));
 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %socket.display(), "serving");
     // Absent a service manager this does nothing.
@@ -96,11 +102,23 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
         }
     };
     drop(listener.file);
-    app.backend().shutdown().await;
     app.indexes.close().await;
+    app.backend().shutdown().await;
     tracing::info!("ended");
     drop(lock);
     result
+}
+
+/// Opens the default index, so that its folders are followed before anybody asks. Others are, from
+/// their first request on.
+async fn follow(app: Arc<App>) {
+    let is_configured = app.settings.dirs.index_config(DEFAULT_INDEX).exists();
+    if app.settings.watch
+        && is_configured
+        && let Err(error) = app.indexes.get(None).await
+    {
+        tracing::warn!(error = error.message(), "no folders are followed");
+    }
 }
 
 async fn serve(
@@ -164,7 +182,12 @@ fn listen_to_signals(
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => app.roles.assign(&app).await,
+                _ = hangup.recv() => {
+                    for index in app.indexes.opened() {
+                        index.config_changed();
+                    }
+                    app.roles.assign(&app).await;
+                }
             }
         }
         tracing::info!("told to end");

@@ -53,6 +53,8 @@ pub struct Collection {
     pub context: Vec<(String, String)>,
     /// Searched only when named, if false.
     pub include_by_default: bool,
+    /// Shell command to run before a scan, by whoever asks for it.
+    pub update: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,11 +2,16 @@
 
 mod embed;
 mod error;
+mod part;
 mod plan;
 mod read;
+mod root;
+mod turn;
 mod update;
 mod walk;
+pub mod watch;
 
 pub use embed::{EmbedProgress, EmbedSummary, embed};
 pub use error::IngestError;
-pub use update::{UpdateProgress, UpdateSummary, update};
+pub use turn::{Background, ByHand, Turn};
+pub use update::{UpdateProgress, UpdateSummary, update, update_part};

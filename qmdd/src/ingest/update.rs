@@ -1,7 +1,6 @@
 //! Brings the index in step with the folders.
 
 use std::{
-    path::Path,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -10,13 +9,14 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    IngestError,
-    plan::{Examine, plan},
+    IngestError, part,
+    plan::{Examine, Plan, plan},
     read::{self, ReadFile, Unfit},
-    walk,
+    root::{self, Identity},
+    walk::{self, Listing},
 };
 use crate::{
-    domain::{Collection, CollectionName, ContentHash, Reason},
+    domain::{Collection, CollectionName, ContentHash},
     store::{Change, Skipped, Store},
     text::title::title,
 };
@@ -67,41 +67,117 @@ pub async fn update(
 ) -> Result<UpdateSummary, IngestError> {
     let mut summary = UpdateSummary::default();
     for collection in collections {
-        if let Some(skipped) = missing_root(&collection.path) {
-            summary.skipped.push((collection.name.clone(), skipped));
+        let listed = list(store, collection, walk::walk).await?;
+        let Some((root, listing)) = kept(listed, collection, &mut summary) else {
             continue;
+        };
+        let device = (!listing.files.is_empty()).then_some(root.device);
+        let plan = plan(store.known_files(&collection.name).await?, listing.files);
+        let skipped = listing.skipped;
+        let skipped = carry_out(
+            store,
+            collection,
+            plan,
+            skipped,
+            &progress,
+            cancel,
+            &mut summary,
+        )
+        .await?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs() as i64);
+        store.finish_scan(&collection.name, skipped, now).await?;
+        if store.device(&collection.name).await? != device {
+            store.set_device(&collection.name, device).await?;
         }
-        scan(store, collection, &progress, cancel, &mut summary).await?;
     }
     Ok(summary)
 }
 
-fn missing_root(root: &Path) -> Option<Skipped> {
-    let message = match root.metadata() {
-        Ok(metadata) if metadata.is_dir() => return None,
-        Ok(_) => "not a folder".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    Some(Skipped {
-        path: root.to_string_lossy().into_owned(),
-        reason: Reason::FolderMissing,
-        message: format!("{message}; its documents are kept as they were"),
-    })
-}
-
-async fn scan(
+/// As [`update`], for what lies at some paths of a collection and below them.
+///
+/// # Errors
+/// As [`update`].
+pub async fn update_part(
     store: &Store,
     collection: &Collection,
+    paths: Vec<String>,
+    cancel: &CancellationToken,
+) -> Result<UpdateSummary, IngestError> {
+    let mut summary = UpdateSummary::default();
+    let looked = paths.clone();
+    let look = move |collection: &Collection| part::look(collection, &looked);
+    let listed = list(store, collection, look).await?;
+    let Some((_, listing)) = kept(listed, collection, &mut summary) else {
+        return Ok(summary);
+    };
+    let known = store.known_below(&collection.name, paths.clone()).await?;
+    let plan = plan(known, listing.files);
+    let skipped = listing.skipped;
+    let skipped = carry_out(
+        store,
+        collection,
+        plan,
+        skipped,
+        &|_| (),
+        cancel,
+        &mut summary,
+    )
+    .await?;
+    store.finish_part(&collection.name, paths, skipped).await?;
+    Ok(summary)
+}
+
+/// A collection's folder, with what is in it.
+type Listed = (Identity, Listing);
+
+/// Lists a collection's files; `Err` inside when its folder is missing, or went away meanwhile.
+async fn list(
+    store: &Store,
+    collection: &Collection,
+    list: impl FnOnce(&Collection) -> Result<Listing, IngestError> + Send + 'static,
+) -> Result<Result<Listed, Skipped>, IngestError> {
+    let device = store.device(&collection.name).await?;
+    let collection = collection.clone();
+    let listed = spawn_blocking(move || {
+        let root = &collection.path;
+        let before = match root::check(root, device) {
+            Ok(identity) => identity,
+            Err(missing) => return Ok(Err(missing)),
+        };
+        let listing = list(&collection)?;
+        Ok(match root::check(root, device) {
+            Ok(after) if after == before => Ok((after, listing)),
+            Ok(_) => Err(root::missing(root, "another folder took its place")),
+            Err(missing) => Err(missing),
+        })
+    });
+    listed
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// What was listed; without it, the collection is reported as skipped.
+fn kept(
+    listed: Result<Listed, Skipped>,
+    collection: &Collection,
+    summary: &mut UpdateSummary,
+) -> Option<Listed> {
+    let missing = |missing| summary.skipped.push((collection.name.clone(), missing));
+    listed.map_err(missing).ok()
+}
+
+/// Reads what the plan says and stores it. Returns what was left out, with what was before.
+async fn carry_out(
+    store: &Store,
+    collection: &Collection,
+    plan: Plan,
+    mut skipped: Vec<Skipped>,
     progress: &impl Fn(UpdateProgress),
     cancel: &CancellationToken,
     summary: &mut UpdateSummary,
-) -> Result<(), IngestError> {
-    let walked = collection.clone();
-    let listing = spawn_blocking(move || walk::walk(&walked))
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-    let mut skipped = listing.skipped;
-    let plan = plan(store.known_files(&collection.name).await?, listing.files);
+) -> Result<Vec<Skipped>, IngestError> {
     summary.unchanged += plan.unchanged;
     summary.removed += plan.remove.len() as u64;
 
@@ -155,18 +231,12 @@ async fn scan(
     if !batch.is_empty() {
         store.apply(&collection.name, batch).await?;
     }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| time.as_secs() as i64);
-    store
-        .finish_scan(&collection.name, skipped.clone(), now)
-        .await?;
     summary.skipped.extend(
-        skipped
-            .into_iter()
+        (skipped.iter())
+            .cloned()
             .map(|file| (collection.name.clone(), file)),
     );
-    Ok(())
+    Ok(skipped)
 }
 
 async fn read_group(group: Vec<Examine>) -> Vec<(Examine, Result<ReadFile, Unfit>)> {

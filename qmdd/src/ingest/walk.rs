@@ -16,7 +16,11 @@ use crate::{
 };
 
 /// Folders that never hold a person's notes. QMD's list.
-const EXCLUDED_FOLDERS: [&str; 6] = ["node_modules", ".git", ".cache", "vendor", "dist", "build"];
+pub(super) const EXCLUDED_FOLDERS: [&str; 6] =
+    ["node_modules", ".git", ".cache", "vendor", "dist", "build"];
+
+/// Files that tell what is left out.
+pub(super) const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".qmdignore"];
 
 /// A file to index.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,34 +39,53 @@ pub(super) struct Listing {
     pub skipped: Vec<Skipped>,
 }
 
-/// Walks the collection's folder. Hidden files, what `.gitignore` or `.qmdignore` exclude, and
-/// links are left out. Blocks.
-pub(super) fn walk(collection: &Collection) -> Result<Listing, IngestError> {
-    let wanted = globs(
-        collection,
-        split_alternatives(&collection.pattern).into_iter(),
-    )?;
-    let ignored = globs(
-        collection,
-        collection.ignore.iter().flat_map(|glob| {
+/// What a collection takes, by path.
+#[derive(Debug)]
+pub(super) struct Rules {
+    wanted: GlobSet,
+    ignored: GlobSet,
+}
+
+impl Rules {
+    /// Compiles a collection's globs.
+    ///
+    /// # Errors
+    /// On one that is no glob.
+    pub(super) fn new(collection: &Collection) -> Result<Self, IngestError> {
+        let wanted = split_alternatives(&collection.pattern);
+        let ignored = collection.ignore.iter().flat_map(|glob| {
             let glob = glob.trim_end_matches('/');
             // A folder's name leaves out all below it.
             [glob.to_owned(), format!("{glob}/**")]
-        }),
-    )?;
-    let mut listing = Listing::default();
-    let walker = WalkBuilder::new(&collection.path)
-        .follow_links(false)
-        .parents(false)
-        .git_global(false)
-        .require_git(false)
-        .add_custom_ignore_filename(".qmdignore")
+        });
+        Ok(Self {
+            wanted: globs(collection, wanted.into_iter())?,
+            ignored: globs(collection, ignored)?,
+        })
+    }
+
+    /// Whether the pattern wants a path, and no `ignore` leaves it out.
+    pub(super) fn take(&self, path: &str) -> bool {
+        self.wanted.is_match(path) && !self.ignored.is_match(path)
+    }
+}
+
+/// Walks the collection's folder. Hidden files, what `.gitignore` or `.qmdignore` exclude, and
+/// links are left out. Blocks.
+pub(super) fn walk(collection: &Collection) -> Result<Listing, IngestError> {
+    let mut walker = walker(&collection.path);
+    walker
         .filter_entry(|entry| !is_excluded(entry))
-        .sort_by_file_name(Ord::cmp)
-        .build();
-    for entry in walker {
+        .sort_by_file_name(Ord::cmp);
+    Ok(list(collection, &Rules::new(collection)?, &walker))
+}
+
+/// Lists what a walk meets that the collection takes. Blocks.
+pub(super) fn list(collection: &Collection, rules: &Rules, walker: &WalkBuilder) -> Listing {
+    let mut listing = Listing::default();
+    for entry in walker.build() {
         match entry {
-            Ok(entry) => take(collection, &entry, &wanted, &ignored, &mut listing),
+            Ok(entry) => take(collection, &entry, rules, &mut listing),
             Err(error) => listing.skipped.push(Skipped {
                 path: failed_path(&error)
                     .and_then(|path| relative(&collection.path, path))
@@ -72,7 +95,20 @@ pub(super) fn walk(collection: &Collection) -> Result<Listing, IngestError> {
             }),
         }
     }
-    Ok(listing)
+    listing
+}
+
+/// The walk through a collection's folder, with the rules that ignore files make. Unsorted, it
+/// yields a folder before it reads it.
+pub(super) fn walker(root: &Path) -> WalkBuilder {
+    let mut walker = WalkBuilder::new(root);
+    walker
+        .follow_links(false)
+        .parents(false)
+        .git_global(false)
+        .require_git(false)
+        .add_custom_ignore_filename(".qmdignore");
+    walker
 }
 
 /// The place and state of one file, if it belongs to the collection now.
@@ -84,13 +120,7 @@ pub(super) fn stamp(metadata: &Metadata) -> FileStamp {
     }
 }
 
-fn take(
-    collection: &Collection,
-    entry: &DirEntry,
-    wanted: &GlobSet,
-    ignored: &GlobSet,
-    listing: &mut Listing,
-) {
+fn take(collection: &Collection, entry: &DirEntry, rules: &Rules, listing: &mut Listing) {
     if !entry.file_type().is_some_and(|kind| kind.is_file()) {
         return;
     }
@@ -102,7 +132,7 @@ fn take(
         });
         return;
     };
-    if !wanted.is_match(&path) || ignored.is_match(&path) {
+    if !rules.take(&path) {
         return;
     }
     match entry.metadata() {
@@ -119,13 +149,15 @@ fn take(
     }
 }
 
-fn relative(root: &Path, path: &Path) -> Option<String> {
+/// A path inside the root, with `/` between parts; `None` for one outside, or not of UTF-8.
+pub(super) fn relative(root: &Path, path: &Path) -> Option<String> {
     let path = path.strip_prefix(root).ok()?;
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     Some(parts?.join("/"))
 }
 
-fn is_excluded(entry: &DirEntry) -> bool {
+/// Whether it is a folder that no collection has.
+pub(super) fn is_excluded(entry: &DirEntry) -> bool {
     entry.depth() > 0
         && entry.file_type().is_some_and(|kind| kind.is_dir())
         && entry
@@ -145,7 +177,8 @@ fn failed_path(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-fn globs(
+/// Compiles globs.
+pub(super) fn globs(
     collection: &Collection,
     patterns: impl Iterator<Item = String>,
 ) -> Result<GlobSet, IngestError> {
@@ -166,7 +199,7 @@ fn globs(
 }
 
 /// Splits at commas outside braces.
-fn split_alternatives(pattern: &str) -> Vec<String> {
+pub(super) fn split_alternatives(pattern: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0_u32;
     for c in pattern.chars() {
@@ -205,6 +238,7 @@ mod tests {
             ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
             context: Vec::new(),
             include_by_default: true,
+            update: None,
         }
     }
 

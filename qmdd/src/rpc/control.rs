@@ -121,6 +121,7 @@ impl ControlService for Control {
             .get(request.into_inner().index.as_ref())
             .await?;
         index.config().map_err(|error| status(&error))?;
+        index.config_changed();
         self.0.roles.assign(&self.0).await;
         Ok(Response::new(ReloadConfigReply {}))
     }

@@ -6,7 +6,7 @@ use qmd_proto::v1::{
     self, AddCollectionReply, AddCollectionRequest, EmbedIndexEvent, EmbedIndexProgress,
     EmbedIndexRequest, EmbedIndexSummary, ListCollectionsReply, ListCollectionsRequest,
     RemoveCollectionReply, RemoveCollectionRequest, SkippedFile, UpdateEvent, UpdateRequest,
-    embed_index_event, index_service_server::IndexService, update_event,
+    WatchEvent, WatchRequest, embed_index_event, index_service_server::IndexService, update_event,
 };
 use tonic::{Request, Response, Status};
 
@@ -15,6 +15,7 @@ use super::{
     indexes::named,
     status::{self, status},
     stream::{Events, stream},
+    watch,
 };
 use crate::{
     config::{DEFAULT_PATTERN, IndexConfig, edit},
@@ -32,6 +33,7 @@ pub struct IndexAdmin(pub Arc<App>);
 impl IndexService for IndexAdmin {
     type UpdateStream = Events<UpdateEvent>;
     type EmbedStream = Events<EmbedIndexEvent>;
+    type WatchStream = Events<WatchEvent>;
 
     async fn add_collection(
         &self,
@@ -61,8 +63,10 @@ impl IndexService for IndexAdmin {
         }
         edit::add_collection(&index.config_file, &collection).map_err(|error| status(&error))?;
         sync(&index).await?;
+        index.config_changed();
         Ok(Response::new(AddCollectionReply {
             collection: Some(to_proto(&collection, 0, 0)),
+            followed: self.0.settings.watch && config.watch.enabled,
         }))
     }
 
@@ -77,6 +81,7 @@ impl IndexService for IndexAdmin {
         let name = named(&config, &request.name)?;
         edit::remove_collection(&index.config_file, &name).map_err(|error| status(&error))?;
         let documents_removed = sync(&index).await?;
+        index.config_changed();
         Ok(Response::new(RemoveCollectionReply { documents_removed }))
     }
 
@@ -169,6 +174,16 @@ impl IndexService for IndexAdmin {
         let scope = names(&chosen(&config, &request.collections)?);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
+            // Who has just added a collection means its files.
+            if let Some(watch) = index.watch()
+                && app.settings.watch
+                && config.watch.enabled
+            {
+                tokio::select! {
+                    () = watch.until_known(&scope) => {}
+                    () = cancel.cancelled() => {}
+                }
+            }
             let report = |step: ingest::EmbedProgress| {
                 progress.send(EmbedIndexEvent {
                     event: Some(embed_index_event::Event::Progress(EmbedIndexProgress {
@@ -179,6 +194,7 @@ impl IndexService for IndexAdmin {
                     })),
                 });
             };
+            let _embedding = index.embedding.lock().await;
             let backend = app.backend();
             let force = request.force;
             let summary = ingest::embed(&index.store, &**backend, &scope, force, report, &cancel)
@@ -193,6 +209,13 @@ impl IndexService for IndexAdmin {
                 })),
             })
         }))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        watch::watch(&self.0, request.into_inner()).await
     }
 }
 
@@ -287,6 +310,7 @@ fn new_collection(request: &AddCollectionRequest) -> Result<Collection, Status> 
         ignore: Vec::new(),
         context: Vec::new(),
         include_by_default: true,
+        update: None,
     })
 }
 
@@ -299,5 +323,6 @@ fn to_proto(collection: &Collection, documents: u64, updated_at: i64) -> v1::Col
         include_by_default: collection.include_by_default,
         documents,
         updated_at,
+        update_command: collection.update.clone().unwrap_or_default(),
     }
 }

@@ -6,20 +6,27 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use qmd_proto::{
     paths::Dirs,
     v1::{IndexRef, index_ref},
 };
-use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+use tokio::sync::OnceCell;
 use tonic::Status;
 
-use super::status::{self, status};
+use super::{
+    Backends,
+    status::{self, status},
+};
 use crate::{
     config::{ConfigError, IndexConfig},
     domain::{CollectionName, Reason},
+    ingest::{
+        Turn,
+        watch::{Lent, Watch, Watched},
+    },
     store::Store,
 };
 
@@ -37,7 +44,11 @@ pub struct Index {
     /// Its database.
     pub store: Store,
     /// Held while the configuration is edited or an update runs: one at a time.
-    pub writing: AsyncMutex<()>,
+    pub writing: Turn,
+    /// Held while documents are embedded.
+    pub embedding: Turn,
+    backends: Arc<Backends>,
+    watch: OnceLock<Watch>,
     config: Mutex<Option<(FileState, Arc<IndexConfig>)>>,
 }
 
@@ -64,7 +75,45 @@ impl FileState {
     }
 }
 
+impl Watched for Index {
+    fn config(&self) -> Result<Arc<IndexConfig>, ConfigError> {
+        Self::config(self)
+    }
+
+    fn config_file(&self) -> PathBuf {
+        self.config_file.clone()
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn writing(&self) -> &Turn {
+        &self.writing
+    }
+
+    fn embedding(&self) -> &Turn {
+        &self.embedding
+    }
+
+    fn backend(&self) -> Lent {
+        self.backends.current()
+    }
+}
+
 impl Index {
+    /// The watching of its folders; `None` for an instant, while it is being opened.
+    pub fn watch(&self) -> Option<&Watch> {
+        self.watch.get()
+    }
+
+    /// Tells who follows the folders that the configuration was changed.
+    pub fn config_changed(&self) {
+        if let Some(watch) = self.watch() {
+            watch.config_changed();
+        }
+    }
+
     /// The configuration as its file has it now.
     pub fn config(&self) -> Result<Arc<IndexConfig>, ConfigError> {
         let state = FileState::of(&self.config_file).ok().flatten();
@@ -124,14 +173,19 @@ pub(super) fn named(config: &IndexConfig, name: &str) -> Result<CollectionName, 
 /// All indexes of this daemon.
 pub struct Indexes {
     dirs: Dirs,
+    backends: Arc<Backends>,
+    /// Whether folders are followed.
+    watch: bool,
     open: Mutex<HashMap<String, Arc<OnceCell<Arc<Index>>>>>,
 }
 
 impl Indexes {
     /// None of them open yet.
-    pub fn new(dirs: Dirs) -> Self {
+    pub fn new(dirs: Dirs, backends: Arc<Backends>, watch: bool) -> Self {
         Self {
             dirs,
+            backends,
+            watch,
             open: Mutex::default(),
         }
     }
@@ -174,14 +228,21 @@ impl Indexes {
             let store = Store::open(&database)
                 .await
                 .map_err(|error| status(&error))?;
-            Ok::<_, Status>(Arc::new(Index {
+            let index = Arc::new(Index {
                 name: name.to_owned(),
                 config_file,
                 database,
                 store,
-                writing: AsyncMutex::new(()),
+                writing: Turn::default(),
+                embedding: Turn::default(),
+                backends: Arc::clone(&self.backends),
+                watch: OnceLock::new(),
                 config: Mutex::new(None),
-            }))
+            });
+            let watched: Arc<dyn Watched> = Arc::clone(&index) as _;
+            let watch = Watch::start(watched, self.watch);
+            index.watch.get_or_init(|| watch);
+            Ok::<_, Status>(index)
         });
         opened.await.map(Arc::clone)
     }
@@ -193,7 +254,28 @@ impl Indexes {
             open.drain().map(|(_, cell)| cell).collect()
         };
         for index in open.iter().filter_map(|cell| cell.get()) {
+            if let Some(watch) = index.watch() {
+                watch.stop().await;
+            }
             index.store.close().await;
         }
+    }
+
+    /// Tells who embeds in the background that there may be another model.
+    pub(super) fn models_changed(&self) {
+        for index in self.opened() {
+            index.embedding.interrupt();
+            if let Some(watch) = index.watch() {
+                watch.models_changed();
+            }
+        }
+    }
+
+    /// Every index that is open.
+    pub fn opened(&self) -> Vec<Arc<Index>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values()
+            .filter_map(|cell| cell.get().cloned())
+            .collect()
     }
 }

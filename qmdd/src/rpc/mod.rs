@@ -23,6 +23,7 @@ mod search;
 mod status;
 mod stream;
 mod warmth;
+mod watch;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -48,7 +49,7 @@ pub struct App {
     /// Open indexes.
     pub indexes: Indexes,
     /// Inference.
-    pub backends: Backends,
+    pub backends: Arc<Backends>,
     /// Which model each role has.
     pub roles: Roles,
     /// The daemon's settings.

@@ -1,15 +1,16 @@
 //! What `status` shows: the daemon, an index, the models.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use qmd_proto::{
     PROTOCOL_VERSION,
-    v1::{self, CacheStatus, DaemonStatus, IndexStatus, ModelStatus},
+    v1::{self, CacheStatus, CollectionStatus, DaemonStatus, IndexStatus, ModelStatus},
 };
 use tonic::Status;
 
-use super::{App, Index, role, status::status};
+use super::{App, Index, role, status::status, watch};
 use crate::{
+    config::IndexConfig,
     domain::{Failure, Reason, Role},
     infer::{
         backend::{CacheReport, ModelReport, ModelState},
@@ -41,6 +42,8 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
     let fingerprint = fingerprint.map(|model| prompts::fingerprint(&model, chunk::VERSION));
     let counts = index.store.counts(fingerprint.as_deref()).await;
     let counts = counts.map_err(|error| status(&error))?;
+    let (watch_rounds, watch_whole, collection_states) =
+        collections(index, &config, fingerprint.as_deref()).await?;
     Ok(IndexStatus {
         name: index.name.clone(),
         config_file: index.config_file.to_string_lossy().into_owned(),
@@ -53,7 +56,43 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
         stale_vectors: counts.stale_vectors,
         skipped_files: counts.skipped,
         collections: config.collections.len() as u32,
+        collection_states,
+        watch_rounds,
+        watch_whole,
     })
+}
+
+/// Rounds of the watcher, how many of them were whole, and each collection's state.
+async fn collections(
+    index: &Index,
+    config: &IndexConfig,
+    fingerprint: Option<&str>,
+) -> Result<(u64, u64, Vec<CollectionStatus>), Status> {
+    let stored = index.store.collections_info().await;
+    let stored = stored.map_err(|error| status(&error))?;
+    let pending = match fingerprint {
+        Some(fingerprint) => {
+            let pending = index.store.pending_by_collection(fingerprint).await;
+            pending.map_err(|error| status(&error))?
+        }
+        None => HashMap::new(),
+    };
+    let watch = index.watch().map(|watch| watch.report().borrow().clone());
+    let watch = watch.unwrap_or_default();
+    let states = config.collections.iter().map(|collection| {
+        let info = stored.iter().find(|info| info.name == collection.name);
+        CollectionStatus {
+            follow: Some(watch::follow_state(
+                &collection.name,
+                watch.following(&collection.name),
+            )),
+            path: collection.path.to_string_lossy().into_owned(),
+            documents: info.map_or(0, |info| info.documents),
+            pending_embedding: pending.get(&collection.name).copied().unwrap_or(0),
+            updated_at: info.and_then(|info| info.updated_at).unwrap_or(0),
+        }
+    });
+    Ok((watch.rounds, watch.whole, states.collect()))
 }
 
 pub(super) fn model(report: ModelReport) -> ModelStatus {

@@ -77,6 +77,11 @@ impl Roles {
     /// first, which takes a moment for one that is new. A configuration that cannot be read leaves
     /// everything as it is.
     pub async fn assign(&self, app: &App) {
+        self.hand_out(app).await;
+        app.indexes.models_changed();
+    }
+
+    async fn hand_out(&self, app: &App) {
         let _assigning = self.assigning.lock().await;
         let (choices, modal) = match load(&app.settings) {
             Ok(configured) => configured,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{FileStamp, Store, StoreError, error::Fault, id_list, scope::collection_id, tokens};
+use super::{
+    FileStamp, Store, StoreError, changes, error::Fault, id_list, scope::collection_id, tokens,
+};
 use crate::domain::{CollectionName, ContentHash};
 
 /// A change to a collection's documents.
@@ -48,9 +50,13 @@ impl Store {
         collection: &CollectionName,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
-        let collection = collection.clone();
-        self.write(move |transaction| apply(transaction, &collection, &changes))
-            .await
+        let (collection, changes) = (collection.clone(), Arc::new(changes));
+        let (named, planned) = (collection.clone(), Arc::clone(&changes));
+        self.write_and_tell(
+            move |connection| changes::of_changes(connection, &named, &planned),
+            move |connection| apply(connection, &collection, &changes),
+        )
+        .await
     }
 }
 
@@ -108,7 +114,8 @@ fn apply(
     Ok(())
 }
 
-fn content_of(
+/// The content that a document has, if it is there.
+pub(super) fn content_of(
     connection: &Connection,
     collection: i64,
     path: &str,

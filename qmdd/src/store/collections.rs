@@ -5,11 +5,14 @@ use std::{
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
+    sync::Arc,
 };
 
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, apply::delete_orphans, error::Fault, scope::collection_id};
+use super::{
+    Store, StoreError, apply::delete_orphans, changes, error::Fault, scope::collection_id,
+};
 use crate::domain::{CollectionName, Reason};
 
 /// A file that a scan did not take in.
@@ -52,8 +55,13 @@ impl Store {
         &self,
         collections: Vec<(CollectionName, PathBuf)>,
     ) -> Result<u64, StoreError> {
-        self.write(move |transaction| sync(transaction, &collections))
-            .await
+        let collections = Arc::new(collections);
+        let planned = Arc::clone(&collections);
+        self.write_and_tell(
+            move |connection| changes::of_sync(connection, &planned),
+            move |connection| sync(connection, &collections),
+        )
+        .await
     }
 
     /// Notes that a scan is complete, at a time in Unix seconds, and what it left out.
@@ -72,11 +80,7 @@ impl Store {
             transaction
                 .prepare_cached("DELETE FROM skipped WHERE collection_id = ?1")?
                 .execute([id])?;
-            let mut insert =
-                transaction.prepare_cached("INSERT INTO skipped VALUES (?1, ?2, ?3, ?4)")?;
-            for file in &skipped {
-                insert.execute(params![id, file.path, file.reason.as_str(), file.message])?;
-            }
+            insert_skipped(transaction, id, &skipped)?;
             Ok(())
         })
         .await
@@ -129,6 +133,24 @@ impl Store {
     }
 }
 
+/// Adds to what is known of the files that a collection leaves out.
+pub(super) fn insert_skipped(
+    connection: &Connection,
+    collection: i64,
+    skipped: &[Skipped],
+) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO skipped VALUES (?1, ?2, ?3, ?4)")?;
+    for file in skipped {
+        insert.execute(params![
+            collection,
+            file.path,
+            file.reason.as_str(),
+            file.message
+        ])?;
+    }
+    Ok(())
+}
+
 fn sync(connection: &Connection, wanted: &[(CollectionName, PathBuf)]) -> Result<u64, Fault> {
     let known: HashMap<String, i64> = connection
         .prepare_cached("SELECT name, id FROM collections")?
@@ -150,6 +172,15 @@ fn sync(connection: &Connection, wanted: &[(CollectionName, PathBuf)]) -> Result
     if removed > 0 {
         delete_orphans(connection)?;
     }
+    insert_collections(connection, wanted)?;
+    Ok(removed)
+}
+
+/// Adds collections, or brings their folders up to date.
+pub(super) fn insert_collections(
+    connection: &Connection,
+    wanted: &[(CollectionName, PathBuf)],
+) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO collections (name, path) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET path = excluded.path WHERE path <> excluded.path",
@@ -157,7 +188,7 @@ fn sync(connection: &Connection, wanted: &[(CollectionName, PathBuf)]) -> Result
     for (name, path) in wanted {
         insert.execute(params![name.as_str(), path.as_os_str().as_bytes()])?;
     }
-    Ok(removed)
+    Ok(())
 }
 
 /// Reads a collection's name, which was checked before it was written.

@@ -80,18 +80,7 @@ impl Store {
                  FROM documents JOIN contents ON contents.id = content_id
                  WHERE collection_id = ?1 ORDER BY path",
             )?;
-            let rows = statement.query_map([id], |row| {
-                Ok(KnownFile {
-                    path: row.get(0)?,
-                    stamp: FileStamp {
-                        size: row.get::<_, i64>(1)? as u64,
-                        mtime_ns: row.get(2)?,
-                        inode: row.get::<_, i64>(3)? as u64,
-                    },
-                    hash: ContentHash(row.get(4)?),
-                    title: row.get(5)?,
-                })
-            })?;
+            let rows = statement.query_map([id], known_file)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
@@ -160,6 +149,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// Reads path, size, time, inode, hash and title.
+pub(super) fn known_file(row: &Row<'_>) -> rusqlite::Result<KnownFile> {
+    Ok(KnownFile {
+        path: row.get(0)?,
+        stamp: FileStamp {
+            size: row.get::<_, i64>(1)? as u64,
+            mtime_ns: row.get(2)?,
+            inode: row.get::<_, i64>(3)? as u64,
+        },
+        hash: ContentHash(row.get(4)?),
+        title: row.get(5)?,
+    })
 }
 
 fn document_row(row: &Row<'_>) -> rusqlite::Result<DocumentRow> {

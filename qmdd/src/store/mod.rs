@@ -2,6 +2,7 @@
 //! few read; every method is async, and dropping its future ends a read at once.
 
 mod apply;
+mod changes;
 mod collections;
 mod connection;
 mod counts;
@@ -11,6 +12,7 @@ mod lexical;
 mod lookup;
 mod migrations;
 mod models;
+mod part;
 mod pending;
 mod scope;
 #[cfg(test)]
@@ -25,7 +27,7 @@ use std::{
 };
 
 use rusqlite::Transaction;
-use tokio::task::spawn_blocking;
+use tokio::{sync::broadcast, task::spawn_blocking};
 
 use self::{
     error::Fault,
@@ -35,6 +37,7 @@ use self::{
 
 pub use self::{
     apply::Change,
+    changes::StoreEvent,
     collections::{CollectionInfo, Skipped, SkippedFile},
     counts::IndexCounts,
     documents::{DocumentRow, FileStamp, KnownFile, StoredDocument},
@@ -60,6 +63,8 @@ struct Inner {
     revision: Arc<AtomicU64>,
     /// The last count of pending contents.
     pending: Mutex<Option<PendingCount>>,
+    /// Tells of what is committed.
+    events: broadcast::Sender<StoreEvent>,
 }
 
 impl Store {
@@ -90,6 +95,7 @@ impl Store {
                 threads: Mutex::new(Some(threads)),
                 revision,
                 pending: Mutex::new(None),
+                events: changes::channel(),
             }),
         })
     }

@@ -1,11 +1,16 @@
 //! The work of embedding: which contents lack vectors, and storing those that came.
 
-use std::sync::{PoisonError, atomic::Ordering};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use super::{Scope, Store, StoreError, error::Fault, scope::Filter, vectors};
+use super::{
+    Scope, Store, StoreError, changes, collections::name, error::Fault, scope::Filter, vectors,
+};
 use crate::domain::{ChunkSpan, CollectionName};
 
 /// A content to embed.
@@ -122,6 +127,33 @@ impl Store {
         Ok(count)
     }
 
+    /// How many contents of each collection have no vectors of a fingerprint. A content of several
+    /// collections counts in each. Collections without any are left out.
+    pub async fn pending_by_collection(
+        &self,
+        fingerprint: &str,
+    ) -> Result<HashMap<CollectionName, u64>, StoreError> {
+        let fingerprint = fingerprint.to_owned();
+        self.read(move |transaction| {
+            if pending_anywhere(transaction, &fingerprint)? == 0 {
+                return Ok(HashMap::new());
+            }
+            let sql = format!(
+                "SELECT name, count(DISTINCT contents.id)
+                 FROM contents
+                 JOIN documents ON content_id = contents.id
+                 JOIN collections ON collections.id = collection_id
+                 WHERE {NOT_EMBEDDED} GROUP BY name"
+            );
+            let mut statement = transaction.prepare_cached(&sql)?;
+            let rows = statement.query_map([fingerprint], |row| {
+                Ok((name(row, 0)?, row.get::<_, i64>(1)? as u64))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     async fn count_pending(
         &self,
         fingerprint: &str,
@@ -163,8 +195,13 @@ impl Store {
             vectors::check(&chunk.vector, dimensions)?;
         }
         let fingerprint = fingerprint.to_owned();
-        self.write(move |transaction| put(transaction, &fingerprint, dimensions, &contents))
-            .await
+        let contents = Arc::new(contents);
+        let planned = Arc::clone(&contents);
+        self.write_and_tell(
+            move |connection| changes::of_vectors(connection, &planned),
+            move |connection| put(connection, &fingerprint, dimensions, &contents),
+        )
+        .await
     }
 
     /// Forgets the vectors of the scope's contents, so that they are pending again.

@@ -13,3 +13,5 @@ mod modal_lifecycle;
 mod modal_region;
 mod models;
 mod search;
+mod update;
+mod watch;

@@ -41,12 +41,17 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: AddArgs)
             }
             failure
         })?;
-    let Some(added) = reply.into_inner().collection else {
+    let reply = reply.into_inner();
+    let Some(added) = reply.collection else {
         return Err(incomplete("the daemon did not say what it added").into());
     };
     let (name, path) = (render::clean(&added.name), render::clean(&added.path));
     screen.done(&format!("added {name}: {} in {path}", added.pattern))?;
-    screen.note("next: `qmdctl update` takes its files in, `qmdctl embed` gives them vectors");
+    screen.note(if reply.followed {
+        "its files are taken in and followed from now on: see `qmdctl status`"
+    } else {
+        "next: `qmdctl update` takes its files in, `qmdctl embed` gives them vectors"
+    });
     Ok(())
 }
 

@@ -224,6 +224,7 @@ mod tests {
             ignore: Vec::new(),
             context: Vec::new(),
             include_by_default: true,
+            update: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Brings a database to the newest format, one numbered step at a time (`PRAGMA user_version`).
 
+mod devices;
 mod v1;
 
 use std::path::Path;
@@ -9,7 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// Step `i` leads from format `i` to format `i + 1`. A released step never changes.
-const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[v1::up];
+const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[v1::up, devices::up];
 
 /// Runs the steps that the database lacks, each in a transaction of its own.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), Fault> {

@@ -1,6 +1,8 @@
 //! `update`.
 
-use qmd_proto::v1::{UpdateRequest, update_event::Event};
+mod prepare;
+
+use qmd_proto::v1::{ListCollectionsRequest, UpdateRequest, update_event::Event};
 
 use super::next;
 use crate::{
@@ -12,6 +14,14 @@ use crate::{
 
 pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result<()> {
     let client = home.connect().await?;
+    let request = ListCollectionsRequest {
+        index: home.index(),
+    };
+    let listed = client.index().list_collections(request).await?.into_inner();
+    let mut collections = listed.collections;
+    // An unknown name is for the daemon to complain of.
+    collections.retain(|one| args.collections.is_empty() || args.collections.contains(&one.name));
+    prepare::run(screen, &collections, args.pull).await?;
     let request = UpdateRequest {
         index: home.index(),
         collections: args.collections,
