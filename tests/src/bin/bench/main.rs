@@ -1,15 +1,18 @@
 //! `make bench`: how good the three modes rank judged collections, and how long qmdctl takes as a
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
-//! itself. `make bench-remote`: the remote end against this machine. docs/benchmarks.md tells the method.
+//! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
+//! saved file is found, and what watching costs. docs/benchmarks.md tells the method.
 
 mod collection;
 mod engine;
 mod figures;
 mod latency;
 mod metrics;
+mod process;
 mod quality;
 mod remote;
 mod texts;
+mod watch;
 
 use std::{
     env, fs,
@@ -33,7 +36,11 @@ fn main() -> Result<()> {
         None => search(),
         Some((first, sections)) if first == "engine" => engine::measure(sections),
         Some((first, [])) if first == "remote" => remote::measure(),
-        Some(_) => bail!("there are `bench`, `bench engine [SECTION]...` and `bench remote`"),
+        Some((first, sections)) if first == "watch" => watch::measure(sections),
+        Some(_) => bail!(
+            "there are `bench`, `bench engine [SECTION]...`, `bench remote` and \
+             `bench watch [SECTION]...`"
+        ),
     }
 }
 

@@ -16,11 +16,8 @@ use tokio::task::JoinSet;
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
 
-use super::{
-    Bench,
-    idle::{self, Process},
-};
-use crate::figures::spread;
+use super::{Bench, idle};
+use crate::{figures::spread, process::Process};
 
 const CLIENTS: usize = 64;
 const REQUESTS: usize = 50;

@@ -1,12 +1,11 @@
 //! What a daemon costs when nobody asks, and whether models that come and go leave memory behind.
 
 use std::{
-    fs,
     io::Write,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use qmd_proto::v1::{
     LoadModelsRequest, ModelRole, UnloadModelsRequest, control_service_client::ControlServiceClient,
 };
@@ -14,62 +13,12 @@ use qmd_proto::v1::{
 use qmd_tests::calls;
 
 use super::Bench;
+use crate::process::Process;
 
 const WATCHED: Duration = Duration::from_secs(30);
 const CYCLES: usize = 100;
 /// Time for what was just done to settle.
 const SETTLE: Duration = Duration::from_secs(3);
-
-/// A process as `/proc` shows it.
-#[derive(Debug)]
-pub(super) struct Process {
-    name: &'static str,
-    pid: u32,
-}
-
-impl Process {
-    pub(super) fn new(name: &'static str, pid: u32) -> Self {
-        Self { name, pid }
-    }
-
-    /// Resident memory in KiB, mapped weights included.
-    pub(super) fn resident(&self) -> Result<u64> {
-        field(&format!("/proc/{}/status", self.pid), "VmRSS:")
-    }
-
-    /// Processor time used, in clock ticks.
-    fn ticks(&self) -> Result<u64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
-        let (_, fields) = stat.rsplit_once(')').context("no stat")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let number = |place: usize| -> Result<u64> {
-            Ok(fields.get(place).context("a short stat")?.parse()?)
-        };
-        // utime and stime.
-        Ok(number(11)? + number(12)?)
-    }
-
-    /// Threads, and how often any of them gave up the processor: each time it was woken before.
-    fn switches(&self) -> Result<(usize, u64)> {
-        let mut threads = 0;
-        let mut switches = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.pid))? {
-            let status = task?.path().join("status");
-            switches += field(&status.display().to_string(), "voluntary_ctxt_switches:")?;
-            threads += 1;
-        }
-        Ok((threads, switches))
-    }
-}
-
-fn field(file: &str, name: &str) -> Result<u64> {
-    let text = fs::read_to_string(file)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.and_then(|line| line.split_whitespace().next());
-    Ok(value
-        .with_context(|| format!("{file} has no {name}"))?
-        .parse()?)
-}
 
 /// Says what a process has in memory, and had.
 pub(super) fn resident(out: &mut impl Write, process: &Process, before: u64) -> Result<()> {
