@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "search",
         "document",
         "index",
+        "project",
         "inference",
         "control",
     ]

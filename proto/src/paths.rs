@@ -7,6 +7,27 @@ use std::{
 
 use directories::BaseDirs;
 
+/// The folder of a project that holds its configuration.
+pub const PROJECT_FOLDER: &str = ".qmd";
+
+/// Names of a project's configuration in [`PROJECT_FOLDER`]; the first that exists counts.
+pub const PROJECT_CONFIGS: [&str; 2] = ["index.yaml", "index.yml"];
+
+/// The configuration file of the project in a folder, when it is one.
+pub fn project_config(root: &Path) -> Option<PathBuf> {
+    let folder = root.join(PROJECT_FOLDER);
+    PROJECT_CONFIGS
+        .iter()
+        .map(|name| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// The project that a folder lies in: the nearest one, going up. QMD's rule.
+pub fn project_root(from: &Path) -> Option<&Path> {
+    from.ancestors()
+        .find(|folder| project_config(folder).is_some())
+}
+
 /// The folders, absolute. None of them need exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dirs {
@@ -86,6 +107,16 @@ impl Dirs {
         self.cache.join("modal-region.json")
     }
 
+    /// Which configurations of projects the user trusts.
+    pub fn trust_file(&self) -> PathBuf {
+        self.data.join("trusted.json")
+    }
+
+    /// Where the databases of projects lie: nothing is written into a project.
+    pub fn projects(&self) -> PathBuf {
+        self.data.join("projects")
+    }
+
     /// The configuration file of a named index.
     pub fn index_config(&self, name: &str) -> PathBuf {
         self.config.join(format!("{name}.yml"))
@@ -100,4 +131,31 @@ fn absolute_var(name: &str) -> Option<PathBuf> {
 /// The XDG rule: relative values are invalid and ignored.
 fn is_usable(path: &Path) -> bool {
     path.is_absolute()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_project_above_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("p");
+        let deep = root.join("a/b");
+        fs::create_dir_all(&deep).unwrap();
+        let outer = project_root(home.path());
+        assert_eq!(project_root(&deep), outer, "none below");
+        fs::create_dir_all(root.join(".qmd")).unwrap();
+        assert_eq!(project_root(&deep), outer, "a folder alone makes none");
+        fs::write(root.join(".qmd/index.yml"), "").unwrap();
+        assert_eq!(project_root(&deep), Some(root.as_path()));
+        assert_eq!(project_root(&root), Some(root.as_path()));
+        fs::write(root.join(".qmd/index.yaml"), "").unwrap();
+        assert_eq!(project_config(&root), Some(root.join(".qmd/index.yaml")));
+        fs::create_dir_all(deep.join(".qmd")).unwrap();
+        fs::write(deep.join(".qmd/index.yml"), "").unwrap();
+        assert_eq!(project_root(&deep), Some(deep.as_path()));
+    }
 }

@@ -185,6 +185,11 @@ reasons! {
     WatchLimit = "WATCH_LIMIT", ResourceExhausted, 90;
     /// A collection's `update` command failed.
     HookFailed = "HOOK_FAILED", FailedPrecondition, 91;
+
+    /// Parts of the project's configuration wait until they are trusted.
+    ConfigUntrusted = "CONFIG_UNTRUSTED", PermissionDenied, 92;
+    /// The configuration names other models than the ones that all indexes share.
+    ModelsNotShared = "MODELS_NOT_SHARED", FailedPrecondition, 93;
 }
 
 impl fmt::Display for Reason {

@@ -11,7 +11,15 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Search", &["query", "search", "vsearch", "get"]),
     (
         "Index",
-        &["collection", "update", "watch", "embed", "status"],
+        &[
+            "collection",
+            "update",
+            "watch",
+            "embed",
+            "status",
+            "init",
+            "trust",
+        ],
     ),
     (
         "Models and daemon",
@@ -49,6 +57,23 @@ pub(super) const WATCH: &str = "Example:
   qmdctl watch --json";
 pub(super) const EMBED: &str = "Example:
   qmdctl embed        # goes on where the last run ended";
+pub(super) const INIT: &str = "In the folder, and everywhere below it, every command is about the \
+project then; `--index index` is about your own index.
+
+Example:
+  qmdctl init && qmdctl collection add .";
+pub(super) const TRUST: &str = "A project's configuration comes with its files. Its `update:` commands are \
+not run, and its folders outside of the project not read, until you trust them. A change of them needs \
+trust again.
+
+Example:
+  qmdctl trust show && qmdctl trust";
+pub(super) const TRUST_SHOW: &str = "Example:
+  qmdctl trust show";
+pub(super) const TRUST_LIST: &str = "Example:
+  qmdctl trust list --json";
+pub(super) const TRUST_REVOKE: &str = "Example:
+  qmdctl trust revoke";
 pub(super) const STATUS: &str = "Example:
   qmdctl status --json";
 pub(super) const DOCTOR: &str = "Example:
@@ -165,7 +190,7 @@ mod tests {
     use super::*;
 
     /// Terminal lines that help may take.
-    const SCREEN: usize = 36;
+    const SCREEN: usize = 48;
 
     fn every_help(command: &mut Command, text: &mut String) {
         let help = command.render_help().to_string();

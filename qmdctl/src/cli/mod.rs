@@ -4,6 +4,7 @@ mod args;
 mod help;
 mod modal;
 mod models;
+mod project;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -17,6 +18,7 @@ pub(crate) use self::{
         RegionVerb,
     },
     models::{ModelArgs, ModelsCommand, PullArgs, RoleName, RolesArgs, UseArgs, VerifyArgs},
+    project::{InitArgs, TrustArgs, TrustVerb},
 };
 
 /// Instant, private, local search over your notes
@@ -32,7 +34,7 @@ pub(crate) struct Cli {
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GlobalArgs {
-    /// Use the index NAME, configured in NAME.yml
+    /// Use the index NAME, configured in NAME.yml [default: the project's, else index]
     #[arg(long, global = true, value_name = "NAME", display_order = 900)]
     pub(crate) index: Option<String>,
     /// Show no progress, notes and summaries
@@ -70,6 +72,12 @@ pub(crate) enum Command {
     /// Give every document vectors, for search by meaning
     #[command(after_help = help::EMBED)]
     Embed(EmbedArgs),
+    /// Make a folder a project, with an index of its own
+    #[command(after_help = help::INIT)]
+    Init(InitArgs),
+    /// Trust what a project's configuration asks for beyond the project
+    #[command(args_conflicts_with_subcommands = true, after_help = help::TRUST)]
+    Trust(TrustArgs),
     /// Show the state of the index, the models and the daemon
     #[command(after_help = help::STATUS)]
     Status(FormatArgs),
@@ -98,6 +106,9 @@ impl Cli {
             Command::Doctor(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
             Command::Modal(command) => command.format(),
+            Command::Trust(TrustArgs { verb }) => {
+                verb.as_ref().map_or(Format::Cli, TrustVerb::format)
+            }
             Command::Status(format)
             | Command::Collection(CollectionCommand::List(format))
             | Command::Models(
@@ -110,6 +121,7 @@ impl Cli {
             Command::Collection(_)
             | Command::Update(_)
             | Command::Embed(_)
+            | Command::Init(_)
             | Command::Models(_)
             | Command::Daemon(_) => Format::Cli,
         }
@@ -198,6 +210,23 @@ mod tests {
             "models load everything",
             "models remove",
         ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn trust_is_given_shown_or_taken_back() {
+        for line in [
+            "trust",
+            "trust show --json",
+            "trust list",
+            "trust revoke",
+            "init",
+            "init x",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in ["trust everything", "trust revoke x", "init a b"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

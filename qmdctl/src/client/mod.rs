@@ -9,12 +9,12 @@ use std::{env, fmt, os::unix::ffi::OsStrExt, time::Duration};
 use hyper_util::rt::TokioIo;
 use qmd_proto::{
     PROTOCOL_VERSION, Reason, handshake,
-    paths::Dirs,
+    paths::{Dirs, project_root},
     v1::{
         IndexRef, control_service_client::ControlServiceClient,
-        document_service_client::DocumentServiceClient, index_ref,
+        document_service_client::DocumentServiceClient, index_ref::Target,
         index_service_client::IndexServiceClient, inference_service_client::InferenceServiceClient,
-        search_service_client::SearchServiceClient,
+        project_service_client::ProjectServiceClient, search_service_client::SearchServiceClient,
     },
 };
 use tonic::{
@@ -42,6 +42,8 @@ pub(crate) struct Home {
     pub(crate) dirs: Dirs,
     /// Name of the index that requests are about.
     index: Option<String>,
+    /// The project that this is in, which requests are about unless an index is named.
+    project: Option<String>,
 }
 
 impl Home {
@@ -51,13 +53,33 @@ impl Home {
             Failure::new(Reason::ConfigUnavailable, "this user has no home folder")
                 .hint("set HOME to an absolute path")
         })?;
-        Ok(Self { dirs, index })
+        let project = match &index {
+            Some(_) => None,
+            None => project()?,
+        };
+        Ok(Self {
+            dirs,
+            index,
+            project,
+        })
     }
 
-    /// The index that requests are about.
+    /// The index that requests are about: the one named, else the project's, else the default one.
     pub(crate) fn index(&self) -> Option<IndexRef> {
+        let project = self.project.clone().map(Target::ProjectRoot);
+        match project {
+            Some(target) => Some(IndexRef {
+                target: Some(target),
+            }),
+            None => self.named_index(),
+        }
+    }
+
+    /// The index named, else the default one. For what belongs to the user whatever project this is
+    /// in: models, the remote end and the daemon.
+    pub(crate) fn named_index(&self) -> Option<IndexRef> {
         self.index.clone().map(|name| IndexRef {
-            target: Some(index_ref::Target::Name(name)),
+            target: Some(Target::Name(name)),
         })
     }
 
@@ -87,6 +109,24 @@ impl Home {
         start::start(&self.dirs).await?;
         Ok(true)
     }
+}
+
+/// The project that this process works in.
+fn project() -> Result<Option<String>> {
+    // A folder that is gone is in no project.
+    let Ok(here) = env::current_dir() else {
+        return Ok(None);
+    };
+    let Some(root) = project_root(&here) else {
+        return Ok(None);
+    };
+    if let Some(root) = root.to_str() {
+        return Ok(Some(root.to_owned()));
+    }
+    let message = format!("the path of the project {} is not UTF-8", root.display());
+    Err(Failure::new(Reason::InvalidArgument, message)
+        .hint("rename it, or name an index with `--index`")
+        .into())
 }
 
 /// No daemon runs.
@@ -140,6 +180,11 @@ impl Client {
     /// Collections, update and embed.
     pub(crate) fn index(&self) -> IndexServiceClient<Transport> {
         IndexServiceClient::new(self.0.clone()).max_decoding_message_size(usize::MAX)
+    }
+
+    /// Projects and trust.
+    pub(crate) fn projects(&self) -> ProjectServiceClient<Transport> {
+        ProjectServiceClient::new(self.0.clone())
     }
 
     /// The models themselves.

@@ -9,7 +9,7 @@ use crate::{
     cli::EmbedArgs,
     client::Home,
     error::Result,
-    render::{self, Screen, Step},
+    render::{self, Notice, Screen, Step},
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<()> {
@@ -33,6 +33,9 @@ pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<
         }
     };
     progress.finish();
+    for notice in &summary.notices {
+        Screen::warn(&Notice::of_reply(notice));
+    }
     screen.done(&render::embedded(&summary))
 }
 

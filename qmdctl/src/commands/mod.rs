@@ -5,14 +5,18 @@ mod daemon;
 mod doctor;
 mod embed;
 mod get;
+mod init;
 pub(crate) mod modal;
 mod models;
 mod search;
 mod status;
+mod trust;
 mod update;
 mod watch;
 
-use qmd_proto::v1::SearchMode;
+use std::path::Path;
+
+use qmd_proto::{Reason, v1::SearchMode};
 use tonic::Streaming;
 
 use crate::{
@@ -38,6 +42,8 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Update(args) => update::run(&home, screen, args).await,
         Command::Watch(args) => watch::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,
+        Command::Init(args) => init::run(&home, screen, &args).await,
+        Command::Trust(args) => trust::run(&home, screen, &args).await,
         Command::Status(_) => status::run(&home, screen).await,
         Command::Doctor(args) => doctor::run(&home, screen, &args).await,
         Command::Models(command) => match command {
@@ -78,4 +84,14 @@ async fn next<T>(stream: &mut Streaming<T>) -> Result<T> {
 /// A reply of the daemon that lacks a part every reply has.
 fn incomplete(message: &str) -> Failure {
     Failure::internal(message).hint("see `qmdctl daemon logs`")
+}
+
+/// A folder's path as a request can hold it.
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| {
+        let message = format!("the folder's path {} is not UTF-8", path.display());
+        Failure::new(Reason::InvalidArgument, message)
+            .hint("rename it")
+            .into()
+    })
 }

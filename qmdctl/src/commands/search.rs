@@ -32,7 +32,8 @@ pub(super) async fn run(
     let client = home.connect().await?;
     let reply = client.search().search(request).await?.into_inner();
     screen.detail(&render::timing(&reply));
-    let missing: Vec<Notice> = reply.stages.iter().filter_map(Notice::of_stage).collect();
+    let mut missing: Vec<Notice> = reply.stages.iter().filter_map(Notice::of_stage).collect();
+    missing.extend(reply.notices.iter().map(Notice::of_reply));
     if args.strict
         && let Some(first) = missing.first()
     {

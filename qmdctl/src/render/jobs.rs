@@ -102,6 +102,7 @@ mod tests {
             chunks: 20,
             tokens: 5_000,
             elapsed_us: 2_000_000,
+            ..EmbedIndexSummary::default()
         };
         assert_eq!(
             embedded(&embed),

@@ -19,6 +19,7 @@ mod search;
 mod status;
 mod table;
 mod text;
+mod trust;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -43,6 +44,7 @@ pub(crate) use self::{
     search::{hits, hits_json, timing},
     status::{model_states, model_states_json, status, status_json},
     text::{clean, count, size},
+    trust::{trust, trust_json, trust_parts, trust_state, trusted, trusted_json},
 };
 use crate::{
     cli::{Cli, Format},

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use qmd_proto::v1::{Stage, StageReport, StageState};
+use qmd_proto::v1::{self, Stage, StageReport, StageState};
 use serde::Serialize;
 
 use super::text::{ERROR, HINT, WARNING, clean_line};
@@ -40,6 +40,15 @@ impl Notice {
             reason: report.reason.clone(),
             hint: Some(report.hint.clone()).filter(|hint| !hint.is_empty()),
         })
+    }
+
+    /// What a reply says beside its content.
+    pub(crate) fn of_reply(notice: &v1::Notice) -> Self {
+        Self {
+            message: notice.message.clone(),
+            reason: notice.reason.clone(),
+            hint: Some(notice.hint.clone()).filter(|hint| !hint.is_empty()),
+        }
     }
 
     /// As it is shown.

@@ -219,6 +219,7 @@ mod tests {
                 stage(Stage::Vector, StageState::Missing),
             ],
             elapsed_us: 3_400,
+            ..SearchReply::default()
         };
         assert_eq!(timing(&reply), "2 hits in 3.4 ms: words 1.2 ms");
         assert_eq!(timing(&SearchReply::default()), "0 hits in 0.0 ms");

@@ -110,6 +110,13 @@ fn index(index: &IndexStatus) -> String {
             );
         }
     }
+    for notice in &index.notices {
+        let (message, reason) = (clean_line(&notice.message), clean_line(&notice.reason));
+        let _ = writeln!(text, "  {WARNING}{message}{WARNING:#} ({reason})");
+        if !notice.hint.is_empty() {
+            let _ = writeln!(text, "  {HINT}hint{HINT:#}: {}", clean_line(&notice.hint));
+        }
+    }
     text
 }
 
@@ -202,6 +209,15 @@ struct IndexJson<'a> {
     collection_states: Vec<Value>,
     watch_rounds: u64,
     watch_whole: u64,
+    project_root: Option<&'a str>,
+    notices: Vec<NoticeJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct NoticeJson<'a> {
+    reason: &'a str,
+    message: &'a str,
+    hint: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -257,6 +273,14 @@ pub(crate) fn status_json(reply: &StatusReply) -> Result<String> {
                 .collect(),
             watch_rounds: index.watch_rounds,
             watch_whole: index.watch_whole,
+            project_root: unless_empty(&index.project_root),
+            notices: (index.notices.iter())
+                .map(|notice| NoticeJson {
+                    reason: &notice.reason,
+                    message: &notice.message,
+                    hint: unless_empty(&notice.hint),
+                })
+                .collect(),
         }),
         models: reply.models.iter().map(model_json).collect(),
         daemon: reply.daemon.as_ref().map(DaemonJson::from),
@@ -308,7 +332,9 @@ fn model_json(model: &ModelStatus) -> ModelJson<'_> {
 
 #[cfg(test)]
 mod tests {
-    use qmd_proto::v1::{CollectionStatus, DaemonStatus, FollowState, Following, ModelRole};
+    use qmd_proto::v1::{
+        CollectionStatus, DaemonStatus, FollowState, Following, ModelRole, Notice,
+    };
 
     use super::*;
 
@@ -382,6 +408,12 @@ mod tests {
                 }],
                 watch_rounds: 5,
                 watch_whole: 2,
+                notices: vec![Notice {
+                    reason: "CONFIG_UNTRUSTED".into(),
+                    message: "collections are left out: etc".into(),
+                    hint: "run `qmdctl trust show`".into(),
+                }],
+                ..IndexStatus::default()
             }),
             models: vec![embed, rerank, generate],
             cache: Some(CacheStatus {

@@ -13,9 +13,12 @@ use serde::{
 };
 use serde_saphyr::{Localizer, Location, Spanned, UserMessageFormatter};
 
+use qmd_proto::paths::PROJECT_FOLDER;
+
 use super::{
     ConfigError, ModalConfig, WatchConfig,
     modal::RawModal,
+    project::Gated,
     watch::{self, RawWatch},
 };
 use crate::domain::{Collection, CollectionName, Role};
@@ -30,6 +33,8 @@ pub struct IndexConfig {
     pub file: PathBuf,
     /// Its collections, in the file's order.
     pub collections: Vec<Collection>,
+    /// What of a project's file is not in force until it is trusted.
+    pub withheld: Vec<Gated>,
     /// A description that goes with every result.
     pub global_context: Option<String>,
     /// Template of links to documents, with `{path}`, `{line}` and `{col}`.
@@ -87,7 +92,13 @@ impl IndexConfig {
         Self::parse(&read(file)?.unwrap_or_default(), file, home().as_deref())
     }
 
-    /// Parses a file's text. `~` stands for `home`; relative folders are relative to the file's.
+    /// Every collection that the file names, in force or not, with its folder.
+    pub fn known(&self) -> impl Iterator<Item = &Collection> {
+        let withheld = self.withheld.iter().filter_map(Gated::folder);
+        self.collections.iter().chain(withheld)
+    }
+
+    /// Parses a file's text. `~` stands for `home`; relative folders are relative to [`base`].
     pub(super) fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Self, ConfigError> {
         let raw: Option<Raw> =
             serde_saphyr::from_str(text).map_err(|error| invalid(file, &error))?;
@@ -98,6 +109,7 @@ impl IndexConfig {
             collections: collections
                 .map(|(name, collection)| collection.resolve(&name, file, home))
                 .collect::<Result<_, _>>()?,
+            withheld: Vec::new(),
             global_context: raw.global_context,
             editor_uri: raw.editor_uri,
             models: raw.models.unwrap_or_default(),
@@ -108,6 +120,19 @@ impl IndexConfig {
                 .unwrap_or_default(),
         })
     }
+}
+
+/// The folder of the project whose configuration a file is, told by its place: `.qmd/index.yml`.
+pub fn project_of(file: &Path) -> Option<&Path> {
+    let folder = file.parent()?;
+    (folder.file_name()? == PROJECT_FOLDER).then(|| folder.parent())?
+}
+
+/// What relative folders in a file are relative to: the project, else the file's own folder.
+fn base(file: &Path) -> &Path {
+    project_of(file)
+        .or_else(|| file.parent())
+        .unwrap_or(Path::new("/"))
 }
 
 /// The folder that `~` stands for.
@@ -155,7 +180,9 @@ struct Raw {
 
 #[derive(Deserialize)]
 struct RawCollection {
-    path: Spanned<String>,
+    /// Only a project's may be left out: it is the project's folder then.
+    #[serde(default)]
+    path: Option<Spanned<String>>,
     #[serde(default)]
     pattern: Option<String>,
     #[serde(default)]
@@ -188,11 +215,24 @@ impl RawCollection {
             column: place.column(),
             message,
         };
-        let place = self.path.referenced;
+        let (path, place) = match (self.path, project_of(file)) {
+            (Some(path), project) => {
+                let value = match path.value.trim() {
+                    "" if project.is_some() => ".".to_owned(),
+                    _ => path.value,
+                };
+                (value, path.referenced)
+            }
+            (None, Some(_)) => (".".to_owned(), name.referenced),
+            (None, None) => {
+                let message = "missing field `path`".to_owned();
+                return Err(invalid_at(name.referenced, message));
+            }
+        };
         Ok(Collection {
             name: CollectionName::new(&name.value)
                 .map_err(|error| invalid_at(name.referenced, error.to_string()))?,
-            path: absolute(&self.path.value, file, home)
+            path: absolute(&path, file, home)
                 .map_err(|message| invalid_at(place, message.to_owned()))?,
             pattern: self.pattern.unwrap_or_else(|| DEFAULT_PATTERN.to_owned()),
             ignore: match self.ignore {
@@ -230,7 +270,7 @@ pub(super) fn absolute(
         Ok(inside) => home
             .ok_or("the path starts with ~, and there is no home folder")?
             .join(inside),
-        Err(_) => file.parent().unwrap_or(Path::new("/")).join(path),
+        Err(_) => base(file).join(path),
     };
     // Without `.` and slashes at the end.
     Ok(whole.components().collect())
@@ -365,6 +405,19 @@ collections:
     }
 
     #[test]
+    fn a_projects_folders_are_relative_to_the_project() {
+        let text = "collections:\n  a: {path: docs}\n  b: {pattern: '*.md'}\n  c: {path: ''}\n  \
+                    d: {path: ../x}\n  e: {path: /abs}\n";
+        let file = Path::new("/p/.qmd/index.yml");
+        let config = IndexConfig::parse(text, file, None).unwrap();
+        let paths = config.collections.iter().map(|known| known.path.to_str());
+        let expected = ["/p/docs", "/p", "/p", "/p/../x", "/abs"];
+        assert!(paths.eq(expected.map(Some)), "{config:?}");
+        assert_eq!(project_of(file), Some(Path::new("/p")));
+        assert_eq!(project_of(Path::new("/p/qmd/index.yml")), None);
+    }
+
+    #[test]
     fn files_that_say_nothing_are_empty_configurations() {
         for text in [
             "",
@@ -396,6 +449,7 @@ collections:
                 "collections:\n  notes: {path: /n}\n  a/b: {path: x}\n",
                 "3:3: \"a/b\" cannot name",
             ),
+            ("collections:\n  a: {path: ~, pattern: x}\n", "2:3: missing"),
             (
                 "collections:\n  a:\n    path: \"\"\n",
                 "3:11: the path is empty",

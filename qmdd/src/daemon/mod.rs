@@ -21,7 +21,7 @@ use qmd_proto::{
         control_service_server::ControlServiceServer,
         document_service_server::DocumentServiceServer, index_service_server::IndexServiceServer,
         inference_service_server::InferenceServiceServer,
-        search_service_server::SearchServiceServer,
+        project_service_server::ProjectServiceServer, search_service_server::SearchServiceServer,
     },
 };
 use sd_notify::NotifyState;
@@ -35,7 +35,7 @@ use crate::{
     config::Settings,
     rpc::{
         App, Backends, Control, DEFAULT_INDEX, Document, Gate, IndexAdmin, Indexes, Inference,
-        Roles, Search,
+        Projects, Roles, Search,
     },
 };
 
@@ -135,6 +135,7 @@ async fn serve(
     health
         .set_serving::<InferenceServiceServer<Inference>>()
         .await;
+    health.set_serving::<ProjectServiceServer<Projects>>().await;
     health.set_serving::<ControlServiceServer<Control>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
@@ -159,6 +160,7 @@ async fn serve(
             InferenceServiceServer::new(Inference(Arc::clone(app)))
                 .max_decoding_message_size(MAX_REQUEST),
         )
+        .add_service(ProjectServiceServer::new(Projects(Arc::clone(app))))
         .add_service(ControlServiceServer::new(Control(Arc::clone(app))))
         .serve_with_incoming_shutdown(UnixListenerStream::new(socket), shutdown.cancelled_owned())
         .await

@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use super::{
     App, Index,
     indexes::named,
+    notices,
     status::{self, status},
     stream::{Events, stream},
     watch,
@@ -61,9 +62,10 @@ impl IndexService for IndexAdmin {
                 )),
             ));
         }
-        edit::add_collection(&index.config_file, &collection).map_err(|error| status(&error))?;
+        index
+            .edit(|file| edit::add_collection(file, &collection))
+            .map_err(|error| status(&error))?;
         sync(&index).await?;
-        index.config_changed();
         Ok(Response::new(AddCollectionReply {
             collection: Some(to_proto(&collection, 0, 0)),
             followed: self.0.settings.watch && config.watch.enabled,
@@ -78,10 +80,18 @@ impl IndexService for IndexAdmin {
         let index = self.0.indexes.get(request.index.as_ref()).await?;
         let _writing = index.writing.lock().await;
         let config = index.config().map_err(|error| status(&error))?;
-        let name = named(&config, &request.name)?;
-        edit::remove_collection(&index.config_file, &name).map_err(|error| status(&error))?;
+        // One that waits for trust needs none to go.
+        let name = match config
+            .known()
+            .find(|known| known.name.as_str() == request.name)
+        {
+            Some(known) => known.name.clone(),
+            None => named(&config, &request.name)?,
+        };
+        index
+            .edit(|file| edit::remove_collection(file, &name))
+            .map_err(|error| status(&error))?;
         let documents_removed = sync(&index).await?;
-        index.config_changed();
         Ok(Response::new(RemoveCollectionReply { documents_removed }))
     }
 
@@ -121,6 +131,7 @@ impl IndexService for IndexAdmin {
         let index = app.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
         let collections = chosen(&config, &request.collections)?;
+        let notices = notices::of_index(&app, &index, &config);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
             let _writing = index.writing.lock().await;
@@ -158,6 +169,7 @@ impl IndexService for IndexAdmin {
                         .collect(),
                     elapsed_us: started.elapsed().as_micros() as u64,
                     pending_embedding: pending,
+                    notices,
                 })),
             })
         }))
@@ -172,6 +184,7 @@ impl IndexService for IndexAdmin {
         let index = app.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
         let scope = names(&chosen(&config, &request.collections)?);
+        let notices = notices::of_index(&app, &index, &config);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
             // Who has just added a collection means its files.
@@ -206,6 +219,7 @@ impl IndexService for IndexAdmin {
                     chunks: summary.chunks,
                     tokens: summary.tokens,
                     elapsed_us: started.elapsed().as_micros() as u64,
+                    notices,
                 })),
             })
         }))
@@ -222,9 +236,9 @@ impl IndexService for IndexAdmin {
 /// Brings the store's collections in step with the configuration. Returns documents removed.
 async fn sync(index: &Index) -> Result<u64, Status> {
     let config = index.config().map_err(|error| status(&error))?;
+    // One that waits for trust keeps what is indexed of it.
     let collections = config
-        .collections
-        .iter()
+        .known()
         .map(|collection| (collection.name.clone(), collection.path.clone()))
         .collect();
     index

@@ -4,15 +4,17 @@
 use std::{
     collections::HashMap,
     fs, io,
-    os::unix::fs::MetadataExt,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use qmd_proto::{
-    paths::Dirs,
-    v1::{IndexRef, index_ref},
+    paths::{Dirs, project_config},
+    v1::{IndexRef, index_ref::Target},
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tonic::Status;
 
@@ -21,7 +23,10 @@ use super::{
     status::{self, status},
 };
 use crate::{
-    config::{ConfigError, IndexConfig},
+    config::{
+        ConfigError, IndexConfig, TrustFile,
+        project::{self, Gated},
+    },
     domain::{CollectionName, Reason},
     ingest::{
         Turn,
@@ -35,10 +40,12 @@ pub const DEFAULT_INDEX: &str = "index";
 
 /// An open index.
 pub struct Index {
-    /// Its name.
+    /// Its name; a project's is its folder.
     pub name: String,
-    /// Its configuration file.
-    pub config_file: PathBuf,
+    /// The folder, without links, when it is a project's.
+    pub project: Option<PathBuf>,
+    /// Its configuration file, when it is a named one's.
+    file: PathBuf,
     /// Its database file.
     pub database: PathBuf,
     /// Its database.
@@ -50,6 +57,7 @@ pub struct Index {
     backends: Arc<Backends>,
     watch: OnceLock<Watch>,
     config: Mutex<Option<(FileState, Arc<IndexConfig>)>>,
+    trust: Arc<TrustFile>,
 }
 
 /// What tells one state of a file from another.
@@ -81,7 +89,7 @@ impl Watched for Index {
     }
 
     fn config_file(&self) -> PathBuf {
-        self.config_file.clone()
+        Self::config_file(self)
     }
 
     fn store(&self) -> &Store {
@@ -114,16 +122,78 @@ impl Index {
         }
     }
 
-    /// The configuration as its file has it now.
+    /// The configuration file. A project may come to have another.
+    pub fn config_file(&self) -> PathBuf {
+        let of_project = self.project.as_deref().and_then(project_config);
+        of_project.unwrap_or_else(|| self.file.clone())
+    }
+
+    /// The configuration as its file has it now; a project's as far as it is in force.
     pub fn config(&self) -> Result<Arc<IndexConfig>, ConfigError> {
-        let state = FileState::of(&self.config_file).ok().flatten();
+        let written = self.written()?;
+        Ok(match &self.project {
+            None => written,
+            // Anew each time: the links in it may lead elsewhere by now.
+            Some(root) => Arc::new(project::admit(&written, root, |digest| {
+                self.trust.holds(&written.file, digest)
+            })),
+        })
+    }
+
+    /// What of the configuration reaches beyond the project, trusted or not.
+    pub fn gated(&self) -> Result<Vec<Gated>, ConfigError> {
+        let written = self.written()?;
+        Ok((self.project.as_deref())
+            .map(|root| project::gated(&written, root))
+            .unwrap_or_default())
+    }
+
+    /// Whether parts of the configuration are trusted.
+    pub fn trusts(&self, parts: &[Gated]) -> bool {
+        parts.is_empty() || (self.trust).holds(&self.config_file(), &project::digest(parts))
+    }
+
+    /// Trusts these parts of the configuration, and no others.
+    pub fn trust(&self, parts: &[Gated]) -> Result<(), ConfigError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.map_or(0, |time| time.as_secs() as i64);
+        let digest = project::digest(parts);
+        self.trust.trust(&self.config_file(), &digest, now)
+    }
+
+    /// Edits the configuration. What the user writes needs no further word of trust, unless what was
+    /// there before still waits for it.
+    pub fn edit(
+        &self,
+        edit: impl FnOnce(&Path) -> Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
+        let trusted = self.trusts(&self.gated()?);
+        edit(&self.config_file())?;
+        let parts = self.gated()?;
+        if trusted && !self.trusts(&parts) {
+            self.trust(&parts)?;
+        }
+        self.config_changed();
+        Ok(())
+    }
+
+    /// The configuration as its file has it now.
+    fn written(&self) -> Result<Arc<IndexConfig>, ConfigError> {
+        let file = self.config_file();
+        let state = FileState::of(&file).ok().flatten();
         let mut cached = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(state), Some((known, config))) = (state, cached.as_ref())
             && *known == state
+            && config.file == file
         {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(IndexConfig::load(&self.config_file)?);
+        if state.is_none() && self.project.is_some() {
+            // Empty, it would say that all collections are gone.
+            let source = io::ErrorKind::NotFound.into();
+            return Err(ConfigError::Unavailable { file, source });
+        }
+        let config = Arc::new(IndexConfig::load(&file)?);
         *cached = state.map(|state| (state, Arc::clone(&config)));
         Ok(config)
     }
@@ -146,8 +216,19 @@ impl Index {
     }
 }
 
-/// A collection that must be configured.
+/// A collection that must be configured, and in force.
 pub(super) fn named(config: &IndexConfig, name: &str) -> Result<CollectionName, Status> {
+    let mut withheld = config.withheld.iter().filter_map(Gated::folder);
+    if let Some(folder) = withheld.find(|folder| folder.name.as_str() == name) {
+        return Err(status::of(
+            Reason::ConfigUntrusted,
+            format!(
+                "collection {name:?} lies outside of the project, in {}",
+                folder.path.display()
+            ),
+            Some("run `qmdctl trust show`, then `qmdctl trust` if you want that".into()),
+        ));
+    }
     let found = config
         .collections
         .iter()
@@ -176,13 +257,17 @@ pub struct Indexes {
     backends: Arc<Backends>,
     /// Whether folders are followed.
     watch: bool,
-    open: Mutex<HashMap<String, Arc<OnceCell<Arc<Index>>>>>,
+    /// Which configurations of projects are trusted.
+    pub trust: Arc<TrustFile>,
+    /// By their databases.
+    open: Mutex<HashMap<PathBuf, Arc<OnceCell<Arc<Index>>>>>,
 }
 
 impl Indexes {
     /// None of them open yet.
     pub fn new(dirs: Dirs, backends: Arc<Backends>, watch: bool) -> Self {
         Self {
+            trust: Arc::new(TrustFile::new(dirs.trust_file())),
             dirs,
             backends,
             watch,
@@ -192,16 +277,21 @@ impl Indexes {
 
     /// The index a request names. Opening is shared by all who ask at the same time.
     pub async fn get(&self, index: Option<&IndexRef>) -> Result<Arc<Index>, Status> {
-        let name = match index.and_then(|index| index.target.as_ref()) {
-            Some(index_ref::Target::Name(name)) => name.as_str(),
-            None => DEFAULT_INDEX,
-        };
-        self.named(name).await
+        match index.and_then(|index| index.target.as_ref()) {
+            Some(Target::ProjectRoot(root)) => self.project(root).await,
+            Some(Target::Name(name)) => self.named(name).await,
+            None => self.named(DEFAULT_INDEX).await,
+        }
     }
 
     /// The index of that name.
-    pub async fn named(&self, name: &str) -> Result<Arc<Index>, Status> {
-        if CollectionName::new(name).is_err() {
+    async fn named(&self, name: &str) -> Result<Arc<Index>, Status> {
+        let usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty()
+            || name.chars().count() > 64
+            || name.starts_with('.')
+            || !name.chars().all(usable)
+        {
             return Err(status::of(
                 Reason::IndexUnknown,
                 format!("{name:?} cannot name an index"),
@@ -219,18 +309,45 @@ impl Indexes {
                 Some(format!("create it: `touch {}`", config_file.display())),
             ));
         }
+        let database = self.dirs.data.join(format!("{name}.sqlite"));
+        self.open(name.to_owned(), None, config_file, database)
+            .await
+    }
+
+    /// The index of the project in a folder.
+    async fn project(&self, root: &str) -> Result<Arc<Index>, Status> {
+        let root = project_root(root)?;
+        let Some(config_file) = project_config(&root) else {
+            return Err(status::of(
+                Reason::IndexUnknown,
+                format!("{} has no .qmd/index.yml", root.display()),
+                Some(format!("run `qmdctl init {}`", root.display())),
+            ));
+        };
+        let database = self.dirs.projects().join(database_name(&root));
+        let name = root.to_string_lossy().into_owned();
+        self.open(name, Some(root), config_file, database).await
+    }
+
+    async fn open(
+        &self,
+        name: String,
+        project: Option<PathBuf>,
+        config_file: PathBuf,
+        database: PathBuf,
+    ) -> Result<Arc<Index>, Status> {
         let cell = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(open.entry(name.to_owned()).or_default())
+            Arc::clone(open.entry(database.clone()).or_default())
         };
         let opened = cell.get_or_try_init(|| async {
-            let database = self.dirs.data.join(format!("{name}.sqlite"));
             let store = Store::open(&database)
                 .await
                 .map_err(|error| status(&error))?;
             let index = Arc::new(Index {
-                name: name.to_owned(),
-                config_file,
+                name,
+                project,
+                file: config_file,
                 database,
                 store,
                 writing: Turn::default(),
@@ -238,6 +355,7 @@ impl Indexes {
                 backends: Arc::clone(&self.backends),
                 watch: OnceLock::new(),
                 config: Mutex::new(None),
+                trust: Arc::clone(&self.trust),
             });
             let watched: Arc<dyn Watched> = Arc::clone(&index) as _;
             let watch = Watch::start(watched, self.watch);
@@ -277,5 +395,55 @@ impl Indexes {
         open.values()
             .filter_map(|cell| cell.get().cloned())
             .collect()
+    }
+}
+
+/// A project's folder, without links.
+pub(super) fn project_root(root: &str) -> Result<PathBuf, Status> {
+    let path = Path::new(root);
+    if !path.is_absolute() {
+        return Err(status::invalid(
+            "the project's folder must be an absolute path",
+        ));
+    }
+    let missing = |what: &dyn std::fmt::Display| {
+        status::of(
+            Reason::FolderMissing,
+            format!("{}: {what}", path.display()),
+            Some("give an existing folder".into()),
+        )
+    };
+    let root = path.canonicalize().map_err(|error| missing(&error))?;
+    if root.is_dir() {
+        Ok(root)
+    } else {
+        Err(missing(&"not a folder"))
+    }
+}
+
+/// The name of a project's database: the folder's, for people, and what tells it from others of that
+/// name.
+fn database_name(root: &Path) -> String {
+    let folder = root.file_name().unwrap_or_default().to_string_lossy();
+    let readable: String = folder
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+        .take(32)
+        .collect();
+    let digest = Sha256::digest(root.as_os_str().as_bytes());
+    format!("{readable}-{}.sqlite", hex::encode(&digest[..8]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projects_database_is_told_by_the_whole_path() {
+        let name = |root: &str| database_name(Path::new(root));
+        assert!(name("/home/me/my notes").starts_with("mynotes-"));
+        assert_ne!(name("/a/notes"), name("/b/notes"));
+        assert_eq!(name("/a/notes"), name("/a/notes"));
+        assert!(name("/").starts_with('-') && name("/").ends_with(".sqlite"));
     }
 }

@@ -16,6 +16,8 @@ mod modal;
 mod models;
 #[cfg(not(feature = "modal"))]
 mod no_modal;
+mod notices;
+mod project;
 mod report;
 mod role;
 mod roles;
@@ -36,6 +38,7 @@ pub use gate::Gate;
 pub use index::IndexAdmin;
 pub use indexes::{DEFAULT_INDEX, Index, Indexes};
 pub use inference::Inference;
+pub use project::Projects;
 pub use roles::Roles;
 pub use search::Search;
 

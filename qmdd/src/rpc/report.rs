@@ -8,7 +8,7 @@ use qmd_proto::{
 };
 use tonic::Status;
 
-use super::{App, Index, role, status::status, watch};
+use super::{App, Index, notices, role, status::status, watch};
 use crate::{
     config::IndexConfig,
     domain::{Failure, Reason, Role},
@@ -46,7 +46,7 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
         collections(index, &config, fingerprint.as_deref()).await?;
     Ok(IndexStatus {
         name: index.name.clone(),
-        config_file: index.config_file.to_string_lossy().into_owned(),
+        config_file: index.config_file().to_string_lossy().into_owned(),
         database: index.database.to_string_lossy().into_owned(),
         database_bytes: counts.database_bytes,
         documents: counts.documents,
@@ -56,6 +56,10 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
         stale_vectors: counts.stale_vectors,
         skipped_files: counts.skipped,
         collections: config.collections.len() as u32,
+        project_root: (index.project.as_deref())
+            .map(|root| root.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        notices: notices::of_index(app, index, &config),
         collection_states,
         watch_rounds,
         watch_whole,

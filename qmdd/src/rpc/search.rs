@@ -8,7 +8,7 @@ use qmd_proto::v1::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{App, context::context, status::status};
+use super::{App, context::context, notices, status::status};
 use crate::{
     config::IndexConfig,
     domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
@@ -40,6 +40,10 @@ impl SearchService for Search {
         } else {
             request.limit
         };
+        let notices = match request.collections.as_slice() {
+            [] => notices::untrusted(&config, &index),
+            _ => Vec::new(),
+        };
         let search = search::Request {
             scope: index.scope(&config, &request.collections)?,
             mode,
@@ -63,6 +67,7 @@ impl SearchService for Search {
             hits: hits.collect(),
             stages: outcome.stages.into_iter().map(stage_to_proto).collect(),
             elapsed_us: outcome.elapsed.as_micros() as u64,
+            notices,
         }))
     }
 }

@@ -47,8 +47,7 @@ pub(super) fn collection_name(error: &CollectionNameError) -> Status {
         Reason::CollectionNameInvalid,
         error.to_string(),
         Some(
-            "use letters, digits, `-`, `_` and `.`, 64 at most, starting with a letter or digit"
-                .into(),
+            "use up to 128 characters, without `/`, line ends, and white space at the ends".into(),
         ),
     )
 }

@@ -12,6 +12,7 @@ mod modal;
 mod modal_lifecycle;
 mod modal_region;
 mod models;
+mod project;
 mod search;
 mod update;
 mod watch;

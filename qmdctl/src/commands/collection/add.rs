@@ -7,7 +7,7 @@ use qmd_proto::{Reason, v1::AddCollectionRequest};
 use crate::{
     cli::AddArgs,
     client::Home,
-    commands::incomplete,
+    commands::{incomplete, utf8},
     error::{Failure, Result},
     render::{self, Screen},
 };
@@ -61,15 +61,6 @@ fn name_of(folder: &Path) -> Result<String> {
         return Err(failure.hint("choose one with `--name NAME`").into());
     };
     Ok(utf8(name.as_ref())?.to_owned())
-}
-
-fn utf8(path: &Path) -> Result<&str> {
-    path.to_str().ok_or_else(|| {
-        let message = format!("the folder's path {} is not UTF-8", path.display());
-        Failure::new(Reason::InvalidArgument, message)
-            .hint("rename it")
-            .into()
-    })
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
 pub(super) async fn tell(home: &Home, screen: Screen, how: &str) -> Result<()> {
     let client = home.connect().await?;
     let request = StatusRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     let reply = client.control().status(request).await?.into_inner();
     let daemon = reply.daemon.unwrap_or_default();

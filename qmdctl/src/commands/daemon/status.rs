@@ -15,7 +15,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
         return Err(not_running().into());
     };
     let request = StatusRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     let reply = client.control().status(request).await?.into_inner();
     let Some(daemon) = reply.daemon else {

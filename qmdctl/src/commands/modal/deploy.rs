@@ -111,7 +111,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &DeployA
 /// Where requests are to enter: as asked for, else as the daemon finds.
 async fn region(home: &Home, client: &Client, args: &DeployArgs) -> Result<DetectRegionReply> {
     let request = DetectRegionRequest {
-        index: home.index(),
+        index: home.named_index(),
         choose: args.region.clone().unwrap_or_default(),
         compute_region: args.compute_region.clone().unwrap_or_default(),
         ..DetectRegionRequest::default()
@@ -201,7 +201,7 @@ async fn save(
     record: &Record,
 ) -> Result<qmd_proto::v1::SaveModalReply> {
     let request = SaveModalRequest {
-        index: home.index(),
+        index: home.named_index(),
         change: Some(Change::Deployed(ModalDeployment {
             url: record.url.clone(),
             region: record.region.clone(),

@@ -37,7 +37,7 @@ pub(in crate::commands) async fn run(
     }
     let client = home.connect().await?;
     let request = SaveModalRequest {
-        index: home.index(),
+        index: home.named_index(),
         change: Some(Change::Removed(ModalRemoval {})),
     };
     let saved = client.control().save_modal(request).await?.into_inner();

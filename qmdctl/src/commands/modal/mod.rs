@@ -50,7 +50,7 @@ fn app() -> String {
 /// What the daemon's configuration says.
 async fn describe(home: &Home, client: &Client) -> Result<DescribeModalReply> {
     let request = DescribeModalRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     Ok(client.control().describe_modal(request).await?.into_inner())
 }

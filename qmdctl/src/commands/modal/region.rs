@@ -11,7 +11,7 @@ use crate::{
 
 pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &RegionArgs) -> Result<()> {
     let mut request = DetectRegionRequest {
-        index: home.index(),
+        index: home.named_index(),
         ..DetectRegionRequest::default()
     };
     match &args.verb {

@@ -61,7 +61,7 @@ pub(in crate::commands) async fn run(
     let client = home.connect().await?;
     let configured = describe(home, &client).await?;
     let request = DetectRegionRequest {
-        index: home.index(),
+        index: home.named_index(),
         ..DetectRegionRequest::default()
     };
     let region = client.control().detect_region(request).await?.into_inner();
@@ -139,7 +139,7 @@ async fn ask_modal(app: &str, limit: Duration) -> Result<Remote> {
 
 async fn ping(home: &Home, client: &Client) -> Result<PingModalReply> {
     let request = PingModalRequest {
-        index: home.index(),
+        index: home.named_index(),
         ..PingModalRequest::default()
     };
     Ok(client.control().ping_modal(request).await?.into_inner())

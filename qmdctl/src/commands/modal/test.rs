@@ -60,7 +60,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
     let client = home.connect().await?;
     check_backend(home, &client).await?;
     let ping = PingModalRequest {
-        index: home.index(),
+        index: home.named_index(),
         ..PingModalRequest::default()
     };
     // The first call wakes it; what it is can be asked then.
@@ -96,7 +96,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
 /// The test is of the remote end, not of this machine's models.
 async fn check_backend(home: &Home, client: &Client) -> Result<()> {
     let request = StatusRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     let status = client.control().status(request).await?.into_inner();
     let backend = status

@@ -34,7 +34,7 @@ pub(super) async fn wake(
     let mut failures = 0;
     loop {
         let request = PingModalRequest {
-            index: home.index(),
+            index: home.named_index(),
             url: url.to_owned(),
             timeout_ms: LOOK.as_millis() as u32,
         };

@@ -19,7 +19,7 @@ use crate::{
 
 pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &UseArgs) -> Result<()> {
     let request = UseModelRequest {
-        index: home.index(),
+        index: home.named_index(),
         choice: Some(choice(args)?),
     };
     let client = home.connect().await?;
@@ -65,7 +65,7 @@ fn choice(args: &UseArgs) -> Result<Choice> {
 /// Each role's model and state.
 async fn models(home: &Home, client: &Client) -> Result<Vec<ModelStatus>> {
     let request = StatusRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     Ok(client.control().status(request).await?.into_inner().models)
 }

@@ -12,7 +12,7 @@ use crate::{
 pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> {
     let client = home.connect().await?;
     let request = ListModelsRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     let reply = client.control().list_models(request).await?.into_inner();
     match screen.format() {

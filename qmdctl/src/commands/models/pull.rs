@@ -25,7 +25,7 @@ use crate::{
 pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &PullArgs) -> Result<()> {
     let client = home.connect().await?;
     let request = ListModelsRequest {
-        index: home.index(),
+        index: home.named_index(),
     };
     let catalogue = client
         .control()
@@ -41,7 +41,7 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: &PullArg
     }
     if !wanted.from_hub.is_empty() {
         let request = PullModelsRequest {
-            index: home.index(),
+            index: home.named_index(),
             models: wanted.from_hub,
             ..PullModelsRequest::default()
         };

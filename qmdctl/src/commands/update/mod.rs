@@ -9,7 +9,7 @@ use crate::{
     cli::UpdateArgs,
     client::Home,
     error::Result,
-    render::{self, Screen, Step},
+    render::{self, Notice, Screen, Step},
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result<()> {
@@ -43,6 +43,9 @@ pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result
         }
     };
     progress.finish();
+    for notice in &summary.notices {
+        Screen::warn(&Notice::of_reply(notice));
+    }
     if let Some((notice, lines)) = render::skipped(&summary.skipped, screen.is_verbose()) {
         Screen::warn(&notice);
         for line in lines {

@@ -18,7 +18,7 @@ pub use self::{
     modal::{Deployment, choose_region, remove_deployment, save_deployment},
     models::{choose_model, choose_profile},
 };
-use super::{ConfigError, IndexConfig, index};
+use super::{ConfigError, IndexConfig, index, project_of};
 use crate::domain::{Collection, CollectionName};
 
 /// Adds a collection after the others. The file and its folder are created when there are none.
@@ -26,8 +26,8 @@ use crate::domain::{Collection, CollectionName};
 /// # Errors
 /// When the name is taken, the file is broken or cannot be written, or it changed meanwhile.
 pub fn add_collection(file: &Path, collection: &Collection) -> Result<(), ConfigError> {
-    let path = collection
-        .path
+    let path = written(file, &collection.path);
+    let path = path
         .to_str()
         .ok_or_else(|| ConfigError::PathNotText(collection.path.clone()))?;
     let edit = Edit::start(file)?;
@@ -48,6 +48,18 @@ pub fn add_collection(file: &Path, collection: &Collection) -> Result<(), Config
             ),
         })?;
     edit.finish(&text)
+}
+
+/// A folder as the file should have it: inside a project relative to that, so that it holds for every
+/// copy of the project.
+fn written<'a>(file: &Path, folder: &'a Path) -> &'a Path {
+    let inside = project_of(file).and_then(|root| folder.strip_prefix(root).ok());
+    match inside {
+        Some(root) if root.as_os_str().is_empty() => Path::new("."),
+        // At the start it would stand for the home folder.
+        Some(inside) if !inside.starts_with("~") => inside,
+        _ => folder,
+    }
 }
 
 /// Removes a collection.
@@ -129,6 +141,13 @@ impl Edit {
             Err(error) => Err(unavailable(error.error)),
         }
     }
+}
+
+/// Puts a text in a file's place in one step, readable by its owner alone.
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    stage(folder, text)?.persist(file)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Writes a text to a new file in a folder, which is created for its owner alone if need be.
@@ -214,6 +233,40 @@ mod tests {
         let error = add_collection(&file, &notes()).unwrap_err();
         assert_eq!(error.reason(), Reason::ConfigInvalid);
         assert_eq!(fs::read_to_string(&file).unwrap(), "collections: [\n");
+    }
+
+    #[test]
+    fn a_projects_own_folders_are_written_relative_to_it() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path();
+        let file = root.join(".qmd/index.yml");
+        for (name_of, path) in [
+            ("a", root.join("docs/x")),
+            ("b", root.to_owned()),
+            ("c", "/".into()),
+        ] {
+            let (name, path) = (name(name_of), path);
+            add_collection(
+                &file,
+                &Collection {
+                    name,
+                    path,
+                    ..notes()
+                },
+            )
+            .unwrap();
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for line in ["    path: docs/x\n", "    path: .\n", "    path: /\n"] {
+            assert!(text.contains(line), "{line:?} in {text}");
+        }
+        let config = IndexConfig::load(&file).unwrap();
+        let paths: Vec<_> = config
+            .collections
+            .iter()
+            .map(|known| known.path.clone())
+            .collect();
+        assert_eq!(paths, [root.join("docs/x"), root.to_owned(), "/".into()]);
     }
 
     #[test]

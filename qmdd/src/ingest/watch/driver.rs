@@ -153,6 +153,8 @@ impl<'a> Stretch<'a> {
                 Due::Rules => return,
                 Due::Config if self.is_reconfigured() => return,
                 Due::Config => {}
+                // A folder of a project may have come to lead out of it.
+                Due::Look(_) if self.is_reconfigured() => return,
                 Due::Look(looks) => {
                     for (at, paths) in looks {
                         self.look(at, paths).await;

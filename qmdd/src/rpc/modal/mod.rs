@@ -33,7 +33,7 @@ pub(super) async fn describe(
         wanted.extend(model(app, choice)?);
     }
     Ok(DescribeModalReply {
-        config_file: text(&index.config_file),
+        config_file: text(&index.config_file()),
         inference: modal.inference,
         url: url(app, &modal).unwrap_or_default(),
         // A token that cannot be used is one that a deployment has to write.

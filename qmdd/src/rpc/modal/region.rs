@@ -34,7 +34,7 @@ pub(in crate::rpc) async fn detect(
     let (set, chosen) = (routing(&request.set)?, routing(&request.choose)?);
     if set.is_some() || request.clear {
         let _writing = index.writing.lock().await;
-        edit::choose_region(&index.config_file, set.map(Routing::as_str))
+        edit::choose_region(&index.config_file(), set.map(Routing::as_str))
             .map_err(|error| status(&error))?;
         if request.clear {
             region::forget(&cache).map_err(|error| {
@@ -72,7 +72,7 @@ pub(in crate::rpc) async fn detect(
         compute_region: compute.map(|region| region.to_string()).unwrap_or_default(),
         compute_price_factor: compute.map_or(1.0, Compute::price_factor),
         config_file: if set.is_some() || request.clear {
-            text(&index.config_file)
+            text(&index.config_file())
         } else {
             String::new()
         },

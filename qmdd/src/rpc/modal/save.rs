@@ -25,7 +25,7 @@ pub(in crate::rpc) async fn save(
     request: SaveModalRequest,
 ) -> Result<SaveModalReply, Status> {
     let index = the_index(app, request.index.as_ref()).await?;
-    let file = &index.config_file;
+    let file = &index.config_file();
     {
         let _writing = index.writing.lock().await;
         match &request.change {

@@ -32,7 +32,7 @@ pub(in crate::rpc) async fn choose(
             Some("leave `--index` out".into()),
         ));
     }
-    let file = &index.config_file;
+    let file = &index.config_file();
     {
         let _writing = index.writing.lock().await;
         match &request.choice {

@@ -1,0 +1,88 @@
+//! What of an index's configuration is not in force, said with every reply that it may matter to.
+
+use std::path::Path;
+
+use qmd_proto::v1::Notice;
+
+use super::{App, DEFAULT_INDEX, Index, models::choices};
+use crate::{
+    config::{IndexConfig, project::Gated},
+    domain::{Reason, Role},
+    models::{ModelSpec, ModelStore},
+};
+
+/// All of it.
+pub(super) fn of_index(app: &App, index: &Index, config: &IndexConfig) -> Vec<Notice> {
+    let mut notices = untrusted(config, index);
+    notices.extend(other_models(app, index, config));
+    notices
+}
+
+/// What waits for trust: one notice for the commands, one for the folders.
+pub(super) fn untrusted(config: &IndexConfig, index: &Index) -> Vec<Notice> {
+    let named = |wanted: fn(&Gated) -> bool| -> Vec<&str> {
+        let parts = config.withheld.iter().filter(|part| wanted(part));
+        parts.map(|part| part.collection().as_str()).collect()
+    };
+    let commands = named(|part| matches!(part, Gated::Command { .. }));
+    let folders = named(|part| matches!(part, Gated::Folder(_)));
+    [
+        (folders, "collections outside of the project are left out"),
+        (commands, "`update:` commands are not run"),
+    ]
+    .into_iter()
+    .filter(|(collections, _)| !collections.is_empty())
+    .map(|(collections, what)| Notice {
+        reason: Reason::ConfigUntrusted.to_string(),
+        message: format!(
+            "{} is not trusted, so {what}: {}",
+            index.config_file().display(),
+            collections.join(", ")
+        ),
+        hint: "run `qmdctl trust show`, then `qmdctl trust` if you want that".into(),
+    })
+    .collect()
+}
+
+/// Models that the configuration names beside those in use: the default index's count for all.
+fn other_models(app: &App, index: &Index, config: &IndexConfig) -> Option<Notice> {
+    if index.name == DEFAULT_INDEX {
+        return None;
+    }
+    // A default configuration that is broken is told of where it matters.
+    let shared = choices(app).ok()?;
+    let home = app.settings.home.as_deref();
+    let others: Vec<(Role, &str)> = Role::ALL
+        .into_iter()
+        .filter_map(|role| Some((role, config.models.role(role)?)))
+        .filter(|(role, name)| {
+            let used = shared.iter().find(|choice| choice.role == *role);
+            let used = used.and_then(|choice| choice.model.as_deref());
+            !used.is_some_and(|used| is_same(&app.roles.store, home, name, used))
+        })
+        .collect();
+    let (role, model) = others.first()?;
+    let list: Vec<String> = (others.iter())
+        .map(|(role, name)| format!("{role}: {name}"))
+        .collect();
+    Some(Notice {
+        reason: Reason::ModelsNotShared.to_string(),
+        message: format!(
+            "{} names models that are not used, as all indexes share those of the default index: {}",
+            index.config_file().display(),
+            list.join(", ")
+        ),
+        hint: format!(
+            "run `qmdctl models use {role} {model}` to have it for all, or take it out there"
+        ),
+    })
+}
+
+/// Whether two names mean one model, such as a catalogue name and the address it stands for.
+fn is_same(store: &ModelStore, home: Option<&Path>, a: &str, b: &str) -> bool {
+    a == b
+        || match (ModelSpec::parse(a, home), ModelSpec::parse(b, home)) {
+            (Ok(a), Ok(b)) => store.place(&a) == store.place(&b),
+            _ => false,
+        }
+}
