@@ -151,10 +151,9 @@ impl<'a> Stretch<'a> {
             self.poll(now).await;
             match self.driver.inbox.take() {
                 Due::Rules => return,
-                Due::Config if self.is_reconfigured() => return,
+                // Before any look: a folder of a project may have come to lead out of it.
+                Due::Config | Due::Look(_) if self.is_reconfigured() => return,
                 Due::Config => {}
-                // A folder of a project may have come to lead out of it.
-                Due::Look(_) if self.is_reconfigured() => return,
                 Due::Look(looks) => {
                     for (at, paths) in looks {
                         self.look(at, paths).await;
