@@ -54,6 +54,28 @@ impl Call {
         self.deadline = Some(Instant::now() + limit);
         self
     }
+
+    /// Waits for something as long as the answer is of use. `late` is the error past the deadline.
+    ///
+    /// # Errors
+    /// `late`, or [`InferError::Cancelled`].
+    pub(super) async fn wait<T>(
+        &self,
+        work: impl Future<Output = T>,
+        late: InferError,
+    ) -> Result<T, InferError> {
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            done = work => Ok(done),
+            () = deadline => Err(late),
+            () = self.cancel.cancelled() => Err(InferError::Cancelled),
+        }
+    }
 }
 
 /// A text's vector.

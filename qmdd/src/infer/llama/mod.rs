@@ -13,11 +13,13 @@ mod worker;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    pin::pin,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 use self::{
     memory::Ledger,
@@ -55,6 +57,8 @@ pub struct LlamaBackend {
     options: LlamaOptions,
     ledger: Arc<Ledger>,
     roles: RwLock<Roles>,
+    /// Told of every change of a role.
+    assigned: Notify,
 }
 
 type Roles = BTreeMap<Role, Slot>;
@@ -75,6 +79,7 @@ impl LlamaBackend {
             ledger: Arc::new(Ledger::new(options.memory_limit)),
             options,
             roles: RwLock::default(),
+            assigned: Notify::new(),
         }
     }
 
@@ -195,13 +200,24 @@ impl Backend for LlamaBackend {
                 roles.insert(role, Slot::Supervised(supervisor))
             }
         };
+        drop(roles);
+        self.assigned.notify_waiters();
         if let Some(Slot::Supervised(previous)) = previous {
             previous.retire();
         }
     }
 
     async fn ready(&self, role: Role, call: Call) -> Result<ModelInfo, InferError> {
-        self.supervisor(role)?.ready(&call).await
+        loop {
+            let mut assigned = pin!(self.assigned.notified());
+            // Before the look, so that no change falls between it and the wait.
+            assigned.as_mut().enable();
+            match self.supervisor(role) {
+                // Its file is being looked at.
+                Err(loading @ InferError::Loading { .. }) => call.wait(assigned, loading).await?,
+                found => return found?.ready(&call).await,
+            }
+        }
     }
 
     async fn unload(&self, role: Role) -> Result<(), InferError> {
@@ -237,6 +253,7 @@ impl Backend for LlamaBackend {
 
     async fn shutdown(&self) {
         let slots = std::mem::take(&mut *self.write());
+        self.assigned.notify_waiters();
         for slot in slots.into_values() {
             if let Slot::Supervised(supervisor) = slot {
                 supervisor.stop().await;

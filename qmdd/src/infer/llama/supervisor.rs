@@ -175,19 +175,13 @@ impl Supervisor {
         wanted: impl FnMut(&Phase) -> bool,
     ) -> Result<Phase, InferError> {
         let mut phase = self.phase.clone();
-        let deadline = async {
-            match call.deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                None => std::future::pending().await,
+        let settled = async {
+            match phase.wait_for(wanted).await {
+                Ok(phase) => Ok(phase.clone()),
+                Err(_) => Err(InferError::ShuttingDown),
             }
         };
-        tokio::select! {
-            phase = phase.wait_for(wanted) => {
-                phase.map_or(Err(InferError::ShuttingDown), |phase| Ok(phase.clone()))
-            }
-            () = deadline => Err(self.loading()),
-            () = call.cancel.cancelled() => Err(InferError::Cancelled),
-        }
+        call.wait(settled, self.loading()).await?
     }
 
     /// Puts the model out of memory when the calls under way are answered, and waits for it.
