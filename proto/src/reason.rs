@@ -190,6 +190,10 @@ reasons! {
     ConfigUntrusted = "CONFIG_UNTRUSTED", PermissionDenied, 92;
     /// The configuration names other models than the ones that all indexes share.
     ModelsNotShared = "MODELS_NOT_SHARED", FailedPrecondition, 93;
+    /// The file is no index of QMD, or none that can be read.
+    NotQmdIndex = "NOT_QMD_INDEX", FailedPrecondition, 94;
+    /// The vectors of an index of QMD are not what would be computed here.
+    VectorsDiffer = "VECTORS_DIFFER", FailedPrecondition, 95;
 }
 
 impl fmt::Display for Reason {

@@ -16,7 +16,7 @@ use qmd_proto::paths::Dirs;
 
 pub use self::{
     floats::floats,
-    forged::{Flaw, broken, embedder, generator, rank_head},
+    forged::{Flaw, broken, embedder, generator, rank_head, renamed},
     half::f16,
 };
 

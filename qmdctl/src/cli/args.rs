@@ -189,6 +189,16 @@ pub(crate) struct EmbedArgs {
     pub(crate) collections: Vec<String>,
 }
 
+/// `import-qmd`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportQmdArgs {
+    /// QMD's database [default: the one QMD has for this index]
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
 /// `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {

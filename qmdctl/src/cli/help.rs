@@ -19,6 +19,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "status",
             "init",
             "trust",
+            "import-qmd",
         ],
     ),
     (
@@ -74,6 +75,13 @@ pub(super) const TRUST_LIST: &str = "Example:
   qmdctl trust list --json";
 pub(super) const TRUST_REVOKE: &str = "Example:
   qmdctl trust revoke";
+pub(super) const IMPORT_QMD: &str = "Reads the configured folders as `update` does, then takes the vectors \
+that QMD has for the same texts, after computing a few of them again to see that they are the same. \
+`qmdctl embed` makes those that are missing. QMD's own index is not changed.
+
+Examples:
+  qmdctl import-qmd
+  qmdctl import-qmd ~/backup/index.sqlite";
 pub(super) const STATUS: &str = "Example:
   qmdctl status --json";
 pub(super) const DOCTOR: &str = "Example:

@@ -11,7 +11,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 pub(crate) use self::{
     args::{
         AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
-        GetArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs, WatchArgs,
+        GetArgs, ImportQmdArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
@@ -72,6 +72,9 @@ pub(crate) enum Command {
     /// Give every document vectors, for search by meaning
     #[command(after_help = help::EMBED)]
     Embed(EmbedArgs),
+    /// Take over an index of QMD: its documents, and its vectors where they are the same
+    #[command(after_help = help::IMPORT_QMD)]
+    ImportQmd(ImportQmdArgs),
     /// Make a folder a project, with an index of its own
     #[command(after_help = help::INIT)]
     Init(InitArgs),
@@ -105,6 +108,7 @@ impl Cli {
             Command::Get(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
+            Command::ImportQmd(args) => args.format.format(),
             Command::Modal(command) => command.format(),
             Command::Trust(TrustArgs { verb }) => {
                 verb.as_ref().map_or(Format::Cli, TrustVerb::format)

@@ -5,6 +5,7 @@ mod daemon;
 mod doctor;
 mod embed;
 mod get;
+mod import_qmd;
 mod init;
 pub(crate) mod modal;
 mod models;
@@ -42,6 +43,7 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Update(args) => update::run(&home, screen, args).await,
         Command::Watch(args) => watch::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,
+        Command::ImportQmd(args) => import_qmd::run(&home, screen, &args).await,
         Command::Init(args) => init::run(&home, screen, &args).await,
         Command::Trust(args) => trust::run(&home, screen, &args).await,
         Command::Status(_) => status::run(&home, screen).await,

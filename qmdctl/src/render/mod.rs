@@ -8,6 +8,7 @@ mod document;
 mod explain;
 mod followed;
 mod highlight;
+mod import;
 mod jobs;
 mod json;
 mod modal;
@@ -33,6 +34,7 @@ pub(crate) use self::{
     doctor::{checks, checks_json},
     document::{document, document_json},
     followed::{watch_event, watch_event_json},
+    import::{imported, imported_json},
     jobs::{embedded, skipped, updated},
     modal::{
         deployed, deployed_json, destroyed, destroyed_json, log_line_json, modal_status,

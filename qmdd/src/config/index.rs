@@ -405,6 +405,44 @@ collections:
     }
 
     #[test]
+    fn what_qmd_takes_for_nothing_is_nothing() {
+        let text = "\u{feff}# marked\nglobal_context: ~\neditor_uri:\nmodels: {embed: ~, rerank:}\nmodal: ~\n\
+                    collections:\n  a:\n    path: /a\n    pattern: ~\n    ignore:\n    context:\n    \
+                    update: ''\n    includeByDefault: null\n    unknown: [x, {y: ~}]\n  \
+                    b: {path: /b, ignore: [], context: {}}\nfuture: {a: [b]}\n";
+        let config = parse(text).unwrap();
+        let [a, b] = config.collections.as_slice() else {
+            panic!("two collections: {config:?}")
+        };
+        assert_eq!(
+            (a.pattern.as_str(), a.update.as_ref()),
+            (DEFAULT_PATTERN, None)
+        );
+        assert!(a.include_by_default && a.ignore.is_empty() && a.context.is_empty());
+        assert!(b.ignore.is_empty() && b.context.is_empty());
+        assert_eq!(config.models, ModelChoices::default());
+        assert_eq!((config.global_context, config.editor_uri), (None, None));
+    }
+
+    #[test]
+    fn numbers_and_switches_are_texts_where_texts_are_due() {
+        let text = "global_context: 2024\ncollections:\n  a: {path: 12, pattern: 1.5, context: {/2: true, 3: no}}\n";
+        let config = parse(text).unwrap();
+        assert_eq!(config.global_context.as_deref(), Some("2024"));
+        let a = &config.collections[0];
+        assert_eq!(
+            (a.path.to_str(), a.pattern.as_str()),
+            (Some("/c/12"), "1.5")
+        );
+        let context: Vec<_> = a
+            .context
+            .iter()
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(context, [("/2", "true"), ("3", "no")]);
+    }
+
+    #[test]
     fn a_projects_folders_are_relative_to_the_project() {
         let text = "collections:\n  a: {path: docs}\n  b: {pattern: '*.md'}\n  c: {path: ''}\n  \
                     d: {path: ../x}\n  e: {path: /abs}\n";

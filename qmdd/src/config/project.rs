@@ -16,7 +16,7 @@ use crate::domain::{Collection, CollectionName};
 
 /// What a new project's configuration says.
 const NEW: &str = "# What is searched of this folder, for qmdctl and QMD. Paths start here.
-collections: {}
+collections:
 ";
 
 /// A part of a project's configuration that reaches beyond the project.

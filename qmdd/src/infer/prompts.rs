@@ -1,6 +1,8 @@
 //! Prompt templates, by model family. Backends receive finished text; nothing else in the daemon
 //! knows a template.
 
+pub mod qmd;
+
 use sha2::{Digest, Sha256};
 
 use super::backend::{ChatMarkup, ModelInfo, Sampling};

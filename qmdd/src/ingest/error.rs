@@ -3,7 +3,7 @@
 use crate::{
     domain::{Failure, Reason},
     infer::backend::InferError,
-    store::StoreError,
+    store::{QmdError, StoreError},
 };
 
 /// An error that ends an update or an embedding run. Single files never do: they are reported as
@@ -24,6 +24,9 @@ pub enum IngestError {
     /// The index.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An index of QMD's.
+    #[error(transparent)]
+    Qmd(#[from] QmdError),
     /// The model.
     #[error(transparent)]
     Infer(#[from] InferError),
@@ -37,6 +40,7 @@ impl Failure for IngestError {
         match self {
             Self::Pattern { .. } => Reason::ConfigInvalid,
             Self::Store(error) => error.reason(),
+            Self::Qmd(error) => error.reason(),
             Self::Infer(error) => error.reason(),
             Self::Cancelled => Reason::Cancelled,
         }
@@ -46,6 +50,7 @@ impl Failure for IngestError {
         match self {
             Self::Pattern { .. } => Some("mend `pattern` or `ignore` in index.yml".into()),
             Self::Store(error) => error.hint(),
+            Self::Qmd(error) => error.hint(),
             Self::Infer(error) => error.hint(),
             Self::Cancelled => None,
         }

@@ -4,6 +4,7 @@ mod embed;
 mod error;
 mod part;
 mod plan;
+mod qmd;
 mod read;
 mod root;
 mod turn;
@@ -13,5 +14,6 @@ pub mod watch;
 
 pub use embed::{EmbedProgress, EmbedSummary, embed};
 pub use error::IngestError;
+pub use qmd::{Left, QmdDocuments, QmdVectors, VectorProgress, compare, take_vectors};
 pub use turn::{Background, ByHand, Turn};
 pub use update::{UpdateProgress, UpdateSummary, update, update_part};

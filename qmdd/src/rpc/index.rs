@@ -4,16 +4,17 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use qmd_proto::v1::{
     self, AddCollectionReply, AddCollectionRequest, EmbedIndexEvent, EmbedIndexProgress,
-    EmbedIndexRequest, EmbedIndexSummary, ListCollectionsReply, ListCollectionsRequest,
-    RemoveCollectionReply, RemoveCollectionRequest, SkippedFile, UpdateEvent, UpdateRequest,
-    WatchEvent, WatchRequest, embed_index_event, index_service_server::IndexService, update_event,
+    EmbedIndexRequest, EmbedIndexSummary, ImportQmdEvent, ImportQmdRequest, ListCollectionsReply,
+    ListCollectionsRequest, RemoveCollectionReply, RemoveCollectionRequest, SkippedFile,
+    UpdateEvent, UpdateRequest, WatchEvent, WatchRequest, embed_index_event,
+    index_service_server::IndexService, update_event,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
     App, Index,
     indexes::named,
-    notices,
+    notices, qmd,
     status::{self, status},
     stream::{Events, stream},
     watch,
@@ -35,6 +36,7 @@ impl IndexService for IndexAdmin {
     type UpdateStream = Events<UpdateEvent>;
     type EmbedStream = Events<EmbedIndexEvent>;
     type WatchStream = Events<WatchEvent>;
+    type ImportQmdStream = Events<ImportQmdEvent>;
 
     async fn add_collection(
         &self,
@@ -138,12 +140,7 @@ impl IndexService for IndexAdmin {
             sync(&index).await?;
             let report = |step: ingest::UpdateProgress| {
                 progress.send(UpdateEvent {
-                    event: Some(update_event::Event::Progress(v1::UpdateProgress {
-                        collection: step.collection.to_string(),
-                        files_done: step.done,
-                        files_total: step.total,
-                        current: step.current,
-                    })),
+                    event: Some(update_event::Event::Progress(update_progress(step))),
                 });
             };
             let summary = ingest::update(&index.store, &collections, report, &cancel)
@@ -231,10 +228,17 @@ impl IndexService for IndexAdmin {
     ) -> Result<Response<Self::WatchStream>, Status> {
         watch::watch(&self.0, request.into_inner()).await
     }
+
+    async fn import_qmd(
+        &self,
+        request: Request<ImportQmdRequest>,
+    ) -> Result<Response<Self::ImportQmdStream>, Status> {
+        qmd::import(&self.0, request.into_inner()).await
+    }
 }
 
 /// Brings the store's collections in step with the configuration. Returns documents removed.
-async fn sync(index: &Index) -> Result<u64, Status> {
+pub(super) async fn sync(index: &Index) -> Result<u64, Status> {
     let config = index.config().map_err(|error| status(&error))?;
     // One that waits for trust keeps what is indexed of it.
     let collections = config
@@ -248,8 +252,21 @@ async fn sync(index: &Index) -> Result<u64, Status> {
         .map_err(|error| status(&error))
 }
 
+pub(super) fn update_progress(step: ingest::UpdateProgress) -> v1::UpdateProgress {
+    v1::UpdateProgress {
+        collection: step.collection.to_string(),
+        files_done: step.done,
+        files_total: step.total,
+        current: step.current,
+    }
+}
+
 /// Documents without vectors; 0 while no model says what vectors are wanted.
-async fn pending(app: &App, index: &Index, scope: Vec<CollectionName>) -> Result<u64, StoreError> {
+pub(super) async fn pending(
+    app: &App,
+    index: &Index,
+    scope: Vec<CollectionName>,
+) -> Result<u64, StoreError> {
     match app.backend().info(Role::Embed) {
         Ok(model) => {
             let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
@@ -277,7 +294,7 @@ fn chosen(config: &IndexConfig, wanted: &[String]) -> Result<Vec<Collection>, St
         .collect())
 }
 
-fn names(collections: &[Collection]) -> Vec<CollectionName> {
+pub(super) fn names(collections: &[Collection]) -> Vec<CollectionName> {
     collections
         .iter()
         .map(|collection| collection.name.clone())

@@ -18,6 +18,7 @@ mod models;
 mod no_modal;
 mod notices;
 mod project;
+mod qmd;
 mod report;
 mod role;
 mod roles;

@@ -120,7 +120,7 @@ fn create(path: &Path) -> io::Result<()> {
     unsafe_code,
     reason = "an SQLite extension is registered through its C entry point"
 )]
-fn register_vector_extension() {
+pub(super) fn register_vector_extension() {
     type EntryPoint = unsafe extern "C" fn(
         *mut ffi::sqlite3,
         *mut *mut c_char,

@@ -14,6 +14,7 @@ mod migrations;
 mod models;
 mod part;
 mod pending;
+mod qmd;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use self::{
     lexical::LexicalHit,
     lookup::DocumentRef,
     pending::{EmbeddedChunk, EmbeddedContent, Pending},
+    qmd::{QmdCollection, QmdCut, QmdDocument, QmdError, QmdIndex, QmdMaker},
     scope::Scope,
     vectors::VectorHit,
 };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::segment::{Heading, Segment};
+use super::segment::{Heading, Segment, segment};
 use crate::domain::{ChunkSpan, TextSpan};
 
 /// Version of segmenting and packing. Part of what stored vectors are keyed by: raise it with every
@@ -64,6 +64,37 @@ pub fn pack(text: &str, segments: &[Segment], tokens: &[u32], limits: Limits) ->
         start = packer.overlap(start, end);
         covered = end;
     }
+}
+
+/// Chunks that something else has cut, each with its lines and headings. They come in the order of their
+/// beginnings, on character boundaries.
+pub fn places(text: &str, chunks: Vec<Range<usize>>) -> Vec<ChunkSpan> {
+    let segments = segment(text);
+    let mut headings = HeadingPath::default();
+    let holding = |byte: usize| {
+        let after = segments.partition_point(|segment| segment.bytes.start <= byte);
+        after.saturating_sub(1)
+    };
+    let line = |byte: usize| {
+        segments
+            .get(holding(byte))
+            .map_or(1, |segment| segment.line)
+    };
+    chunks
+        .into_iter()
+        .map(|bytes| {
+            let chunk = &text[bytes.clone()];
+            let lead = bytes.start + (chunk.len() - chunk.trim_start().len());
+            let last = bytes.start + chunk.strip_suffix('\n').unwrap_or(chunk).len();
+            ChunkSpan {
+                heading: headings.advance(&segments[..(holding(lead) + 1).min(segments.len())]),
+                span: TextSpan {
+                    lines: (line(bytes.start), line(last)),
+                    bytes,
+                },
+            }
+        })
+        .collect()
 }
 
 /// The span of a run of segments, none of which crosses a line.
@@ -198,7 +229,7 @@ impl<'a> HeadingPath<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::segment::segment, *};
+    use super::*;
 
     /// Packs with one token per byte that is not white space.
     fn pack_bytes(text: &str, max: u32, overlap: u32, window: u32) -> Vec<ChunkSpan> {
@@ -281,6 +312,33 @@ mod tests {
         assert_eq!(cuts(16, 10), [0, 11]);
         // Too long for one chunk: cut inside, at the blank line.
         assert_eq!(cuts(8, 6), [0, 11, 21]);
+    }
+
+    #[test]
+    fn chunks_cut_elsewhere_get_their_places() {
+        let text = "intro\n# A\naaaa\n\n## B\nbbbb\ncc cc\n";
+        let places = places(text, vec![0..9, 7..16, 14..24, 24..text.len()]);
+        let shown: Vec<_> = places
+            .iter()
+            .map(|it| {
+                (
+                    &text[it.span.bytes.clone()],
+                    it.span.lines,
+                    it.heading.as_str(),
+                )
+            })
+            .collect();
+        let expected = [
+            ("intro\n# A", (1, 2), ""),
+            (" A\naaaa\n\n", (2, 4), "A"),
+            ("\n\n## B\nbbb", (3, 6), "A > B"),
+            ("b\ncc cc\n", (6, 7), "A > B"),
+        ];
+        assert_eq!(shown, expected);
+        // Where they fall as ours do, they get what ours have.
+        let ours = pack_bytes(text, 13, 8, 10);
+        let bytes = ours.iter().map(|it| it.span.bytes.clone()).collect();
+        assert_eq!(super::places(text, bytes), ours);
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod chunk;
 mod front_matter;
 mod needle;
 mod outline;
+pub mod qmd;
 pub mod query;
 pub mod segment;
 pub mod snippet;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::{
     folder,
-    gguf::{Gguf, Value},
+    gguf::{Gguf, Value, kind},
 };
 use crate::Random;
 
@@ -54,6 +54,23 @@ pub fn embedder() -> Result<PathBuf> {
 /// As [`folder`].
 pub fn generator() -> Result<PathBuf> {
     Ok(folder()?.join(super::STARTER[1]))
+}
+
+/// Writes the starter's embedding model under another name, by which the daemon chooses its prompts.
+///
+/// # Errors
+/// When the starter model is absent, or the file cannot be written.
+pub fn renamed(name: &str, to: &Path) -> Result<()> {
+    let mut file = Gguf::read(&embedder()?)?;
+    let length = (name.len() as u64).to_le_bytes();
+    file.set(
+        "general.name",
+        Value {
+            kind: kind::TEXT,
+            bytes: [&length[..], name.as_bytes()].concat(),
+        },
+    );
+    fs::write(to, file.encode()).with_context(|| to.display().to_string())
 }
 
 /// Writes the embedding model with a rank head of random weights: a reranker whose scores say

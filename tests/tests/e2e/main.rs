@@ -6,6 +6,7 @@ mod engine;
 mod errors;
 mod foreign;
 mod golden;
+mod import_qmd;
 mod inference;
 mod lifecycle;
 mod modal;

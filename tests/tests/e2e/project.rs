@@ -164,6 +164,10 @@ fn what_reaches_beyond_the_project_waits_for_trust() -> Result<()> {
         assert!(trusted.stdout.contains(part), "{}", trusted.stdout);
     }
     let _ = at(&daemon, &root, &["update"])?.ok();
+    assert!(
+        root.join("ran").exists(),
+        "the command is run in its folder"
+    );
     let both = found(&daemon, &root, "walrus")?;
     assert_eq!(both.len(), 2, "{both:?}");
     let list = at(&daemon, &root, &["trust", "list"])?.ok();

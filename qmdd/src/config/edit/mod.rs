@@ -3,6 +3,8 @@
 mod keys;
 mod modal;
 mod models;
+#[cfg(test)]
+mod odd;
 mod splice;
 
 use std::{

@@ -11,9 +11,11 @@ use crate::domain::{Collection, CollectionName};
 /// The text with a collection in it, after the others; `None` when that cannot be done without
 /// touching anything else.
 pub(super) fn add(text: &str, collection: &Collection, path: &str) -> Option<String> {
-    let new = added(text, collection, path)?;
     let expected = with_collection(text, collection, path)?;
-    (is_insertion(text, &new) && value(&new)? == expected).then_some(new)
+    bases(text, "collections").find_map(|base| {
+        let new = with_ends_of(text, added(&base, collection, path)?);
+        (is_insertion(text, &new) && value(&new)? == expected).then_some(new)
+    })
 }
 
 /// The text without a collection; `None` when that cannot be done without touching anything else.
@@ -36,9 +38,11 @@ pub(super) fn set(
         return Some(text.to_owned());
     }
     expected[section][key] = wanted;
-    let new = put(text, section, key, value)?;
-    let minimal = is_insertion(text, &new) || is_replacement(text, &new);
-    (minimal && self::value(&new)? == expected).then_some(new)
+    bases(text, section).find_map(|base| {
+        let new = with_ends_of(text, put(&base, section, key, value)?);
+        let minimal = is_insertion(text, &new) || is_replacement(text, &new);
+        (minimal && self::value(&new)? == expected).then_some(new)
+    })
 }
 
 /// The text without that; `None` as for [`remove`].
@@ -50,6 +54,28 @@ pub(super) fn unset(text: &str, section: &str, key: &str) -> Option<String> {
     }
     let new = cut(text, section, key)?;
     (is_removal(text, &new) && value(&new)? == expected).then_some(new)
+}
+
+/// Texts to put something into, the likeliest first: an empty `{}` would have all that comes on its line,
+/// so it is tried without.
+fn bases(text: &str, section: &str) -> impl Iterator<Item = String> {
+    let empty = format!("{section}: {{}}");
+    let at = text.match_indices(&empty).map(|(at, _)| at);
+    let mut own_line = at.filter(|at| *at == 0 || text[..*at].ends_with('\n'));
+    let opened = own_line.next().map(|at| {
+        let key = at + section.len() + 1;
+        format!("{}{}", &text[..key], &text[at + empty.len()..])
+    });
+    opened.into_iter().chain([text.to_owned()])
+}
+
+/// The new text with the old one's line ends, where these are all of the long kind.
+fn with_ends_of(text: &str, new: String) -> String {
+    let long = text.matches("\r\n").count();
+    if long == 0 || text.matches('\n').count() > long {
+        return new;
+    }
+    new.replace("\r\n", "\n").replace('\n', "\r\n")
 }
 
 fn added(text: &str, collection: &Collection, path: &str) -> Option<String> {
@@ -264,6 +290,23 @@ mod tests {
                 format!("{head}{NEW}{tail}")
             );
         }
+    }
+
+    #[test]
+    fn an_empty_mapping_is_opened() {
+        let opened = format!("# x\ncollections:\n{NEW}models: {{}}\n");
+        assert_eq!(add_new("# x\ncollections: {}\nmodels: {}\n"), opened);
+        assert_eq!(
+            add_new("collections: {}"),
+            format!("collections:\n{}", NEW.trim_end())
+        );
+        let text = set("a: |\n  models: {}\nmodels: {}\n", "models", "embed", "x");
+        assert_eq!(
+            text.as_deref(),
+            Some("a: |\n  models: {}\nmodels:\n  embed: x\n")
+        );
+        // Beside a comment it stays as it is.
+        assert!(add_new("collections: {} # none yet\n").contains("# none yet"));
     }
 
     #[test]
