@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use qmd_proto::v1::{EmbedIndexProgress, EmbedIndexRequest, embed_index_event::Event};
 
-use super::next;
+use super::{next, warn_of};
 use crate::{
     cli::EmbedArgs,
     client::Home,
     error::Result,
-    render::{self, Notice, Screen, Step},
+    render::{self, Screen, Step},
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<()> {
@@ -33,9 +33,7 @@ pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<
         }
     };
     progress.finish();
-    for notice in &summary.notices {
-        Screen::warn(&Notice::of_reply(notice));
-    }
+    warn_of(&summary.notices);
     screen.done(&render::embedded(&summary))
 }
 

@@ -7,12 +7,12 @@ use qmd_proto::{
     v1::{ImportQmdRequest, import_qmd_event::Event},
 };
 
-use super::{next, utf8};
+use super::{next, note_pending, updating, utf8, warn_of};
 use crate::{
     cli::{Format, ImportQmdArgs},
     client::Home,
     error::{Failure, Result},
-    render::{self, Notice, Screen, Step},
+    render::{self, Screen, Step},
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: &ImportQmdArgs) -> Result<()> {
@@ -29,13 +29,7 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &ImportQmdArgs) -> Re
     let mut progress = screen.progress();
     let summary = loop {
         match next(&mut events).await?.event {
-            Some(Event::Updating(step)) => progress.show(&Step {
-                label: format!("updating {}", step.collection),
-                done: step.files_done,
-                total: step.files_total,
-                detail: step.current,
-                bytes: false,
-            }),
+            Some(Event::Updating(step)) => progress.show(&updating(step)),
             Some(Event::Vectors(step)) => progress.show(&Step {
                 label: "taking vectors".into(),
                 done: step.documents_done,
@@ -49,19 +43,12 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &ImportQmdArgs) -> Re
         }
     };
     progress.finish();
-    for notice in &summary.notices {
-        Screen::warn(&Notice::of_reply(notice));
-    }
+    warn_of(&summary.notices);
     match screen.format() {
         Format::Cli => screen.done(&render::imported(&summary))?,
         Format::Json => Screen::print(&render::imported_json(&summary)?)?,
     }
-    if summary.pending_embedding > 0 {
-        screen.note(&format!(
-            "{} to embed: run `qmdctl embed`",
-            summary.pending_embedding
-        ));
-    }
+    note_pending(screen, summary.pending_embedding);
     Ok(())
 }
 

@@ -15,16 +15,22 @@ mod trust;
 mod update;
 mod watch;
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use qmd_proto::{Reason, v1::SearchMode};
+use qmd_proto::{
+    Reason,
+    v1::{self, SearchMode, UpdateProgress},
+};
 use tonic::Streaming;
 
 use crate::{
     cli::{Cli, CollectionCommand, Command, DaemonCommand, ModalCommand, ModelsCommand},
     client::Home,
     error::{Failure, Result},
-    render::Screen,
+    render::{Notice, Screen, Step},
 };
 
 /// Does what the command line asks for.
@@ -81,6 +87,37 @@ async fn next<T>(stream: &mut Streaming<T>) -> Result<T> {
         Some(event) => Ok(event),
         None => Err(incomplete("the daemon ended the job without a summary").into()),
     }
+}
+
+/// A step of an update.
+fn updating(step: UpdateProgress) -> Step {
+    Step {
+        label: format!("updating {}", step.collection),
+        done: step.files_done,
+        total: step.files_total,
+        detail: step.current,
+        bytes: false,
+    }
+}
+
+/// Says what a job's summary has to say beside its result.
+fn warn_of(notices: &[v1::Notice]) {
+    for notice in notices {
+        Screen::warn(&Notice::of_reply(notice));
+    }
+}
+
+/// Says what is left to embed after an update.
+fn note_pending(screen: Screen, documents: u64) {
+    if documents > 0 {
+        screen.note(&format!("{documents} to embed: run `qmdctl embed`"));
+    }
+}
+
+/// Seconds since the Unix epoch.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |time| time.as_secs() as i64)
 }
 
 /// A reply of the daemon that lacks a part every reply has.

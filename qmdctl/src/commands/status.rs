@@ -1,9 +1,8 @@
 //! `status`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use qmd_proto::v1::StatusRequest;
 
+use super::now;
 use crate::{
     cli::Format,
     client::Home,
@@ -17,10 +16,8 @@ pub(super) async fn run(home: &Home, screen: Screen) -> Result<()> {
         index: home.index(),
     };
     let reply = client.control().status(request).await?.into_inner();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |time| time.as_secs() as i64);
     match screen.format() {
-        Format::Cli => Screen::print(&render::status(&reply, now)),
+        Format::Cli => Screen::print(&render::status(&reply, now())),
         Format::Json => Screen::print(&render::status_json(&reply)?),
     }
 }

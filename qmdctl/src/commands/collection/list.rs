@@ -1,12 +1,11 @@
 //! `collection list`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use qmd_proto::v1::ListCollectionsRequest;
 
 use crate::{
     cli::Format,
     client::Home,
+    commands::now,
     error::Result,
     render::{self, Screen},
 };
@@ -28,11 +27,6 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
             screen.note("no collections: add one with `qmdctl collection add DIR --name NAME`");
             Ok(())
         }
-        Format::Cli => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default();
-            Screen::print(&render::collection_list(&collections, now.as_secs() as i64))
-        }
+        Format::Cli => Screen::print(&render::collection_list(&collections, now())),
     }
 }

@@ -4,12 +4,12 @@ mod prepare;
 
 use qmd_proto::v1::{ListCollectionsRequest, UpdateRequest, update_event::Event};
 
-use super::next;
+use super::{next, note_pending, updating, warn_of};
 use crate::{
     cli::UpdateArgs,
     client::Home,
     error::Result,
-    render::{self, Notice, Screen, Step},
+    render::{self, Screen},
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result<()> {
@@ -30,22 +30,14 @@ pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result
     let mut progress = screen.progress();
     let summary = loop {
         match next(&mut events).await?.event {
-            Some(Event::Progress(step)) => progress.show(&Step {
-                label: format!("updating {}", step.collection),
-                done: step.files_done,
-                total: step.files_total,
-                detail: step.current,
-                bytes: false,
-            }),
+            Some(Event::Progress(step)) => progress.show(&updating(step)),
             Some(Event::Summary(summary)) => break summary,
             // An event of a newer daemon.
             None => {}
         }
     };
     progress.finish();
-    for notice in &summary.notices {
-        Screen::warn(&Notice::of_reply(notice));
-    }
+    warn_of(&summary.notices);
     if let Some((notice, lines)) = render::skipped(&summary.skipped, screen.is_verbose()) {
         Screen::warn(&notice);
         for line in lines {
@@ -53,11 +45,6 @@ pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result
         }
     }
     screen.done(&render::updated(&summary))?;
-    if summary.pending_embedding > 0 {
-        screen.note(&format!(
-            "{} to embed: run `qmdctl embed`",
-            summary.pending_embedding
-        ));
-    }
+    note_pending(screen, summary.pending_embedding);
     Ok(())
 }
