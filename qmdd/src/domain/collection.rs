@@ -61,6 +61,21 @@ pub struct Collection {
     pub update: Option<String>,
 }
 
+impl Collection {
+    /// A collection of which nothing more is said.
+    pub fn new(name: CollectionName, path: PathBuf, pattern: &str) -> Self {
+        Self {
+            name,
+            path,
+            pattern: pattern.to_owned(),
+            ignore: Vec::new(),
+            context: Vec::new(),
+            include_by_default: true,
+            update: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

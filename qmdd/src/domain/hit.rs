@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CollectionName, DocId, Reason};
+use super::{CollectionName, DocId, Failure, Reason};
 
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum StageState {
     Missing(Trouble),
 }
 
-/// Why a stage is partial or missing.
+/// Why a stage is partial or missing, or something else is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// Stable reason.
@@ -44,6 +44,17 @@ pub struct Trouble {
     pub message: String,
     /// The mending command.
     pub hint: Option<String>,
+}
+
+impl Trouble {
+    /// What a failure tells.
+    pub fn of(failure: &dyn Failure) -> Self {
+        Self {
+            reason: failure.reason(),
+            message: failure.to_string(),
+            hint: failure.hint(),
+        }
+    }
 }
 
 /// A stage with its outcome and time.

@@ -17,3 +17,12 @@ pub use error::IngestError;
 pub use qmd::{Left, QmdDocuments, QmdVectors, VectorProgress, compare, take_vectors};
 pub use turn::{Background, ByHand, Turn};
 pub use update::{UpdateProgress, UpdateSummary, update, update_part};
+
+use tokio::task::spawn_blocking;
+
+/// Runs what blocks on a thread of its own. A panic in it goes on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}

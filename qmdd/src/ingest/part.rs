@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{Collection, Reason},
-    store::Skipped,
+    store::{FileStamp, Skipped},
 };
 
 /// Lists what a whole walk would list at the paths and below them. Looks at nothing else, but
@@ -49,7 +49,7 @@ pub(super) fn look(collection: &Collection, paths: &[String]) -> Result<Listing,
             listing.files.push(Found {
                 path: path.clone(),
                 absolute,
-                stamp: walk::stamp(&metadata),
+                stamp: FileStamp::of(&metadata),
             });
         }
     }
@@ -104,14 +104,10 @@ mod tests {
     use crate::domain::CollectionName;
 
     fn collection(root: &Path, ignore: &[&str]) -> Collection {
+        let name = CollectionName::new("c").unwrap();
         Collection {
-            name: CollectionName::new("c").unwrap(),
-            path: root.to_owned(),
-            pattern: "**/*.md".into(),
             ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
+            ..Collection::new(name, root.to_owned(), "**/*.md")
         }
     }
 

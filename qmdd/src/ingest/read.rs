@@ -9,7 +9,6 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use super::walk;
 use crate::{domain::Reason, store::FileStamp};
 
 /// Largest file that is indexed, in bytes.
@@ -69,7 +68,7 @@ pub(super) fn read(path: &Path) -> Result<ReadFile, Unfit> {
     let text = decode(bytes)?;
     Ok(ReadFile {
         text,
-        stamp: walk::stamp(&metadata),
+        stamp: FileStamp::of(&metadata),
     })
 }
 

@@ -5,19 +5,18 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    IngestError, part,
-    plan::{Examine, Plan, plan},
+    IngestError, blocking, part,
+    plan::{Examine, plan},
     read::{self, ReadFile, Unfit},
-    root::{self, Identity},
+    root,
     walk::{self, Listing},
 };
 use crate::{
     domain::{Collection, CollectionName, ContentHash},
-    store::{Change, Skipped, Store},
+    store::{Change, KnownFile, Skipped, Store},
     text::title::title,
 };
 
@@ -68,17 +67,21 @@ pub async fn update(
     let mut summary = UpdateSummary::default();
     for collection in collections {
         let listed = list(store, collection, walk::walk).await?;
-        let Some((root, listing)) = kept(listed, collection, &mut summary) else {
+        let Some(Listed {
+            device,
+            last,
+            listing,
+        }) = kept(listed, collection, &mut summary)
+        else {
             continue;
         };
-        let device = (!listing.files.is_empty()).then_some(root.device);
-        let plan = plan(store.known_files(&collection.name).await?, listing.files);
-        let skipped = listing.skipped;
-        let skipped = carry_out(
+        let device = (!listing.files.is_empty()).then_some(device);
+        let known = store.known_files(&collection.name).await?;
+        let skipped = take_in(
             store,
             collection,
-            plan,
-            skipped,
+            known,
+            listing,
             &progress,
             cancel,
             &mut summary,
@@ -88,7 +91,7 @@ pub async fn update(
             .duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs() as i64);
         store.finish_scan(&collection.name, skipped, now).await?;
-        if store.device(&collection.name).await? != device {
+        if last != device {
             store.set_device(&collection.name, device).await?;
         }
     }
@@ -109,17 +112,15 @@ pub async fn update_part(
     let looked = paths.clone();
     let look = move |collection: &Collection| part::look(collection, &looked);
     let listed = list(store, collection, look).await?;
-    let Some((_, listing)) = kept(listed, collection, &mut summary) else {
+    let Some(Listed { listing, .. }) = kept(listed, collection, &mut summary) else {
         return Ok(summary);
     };
     let known = store.known_below(&collection.name, paths.clone()).await?;
-    let plan = plan(known, listing.files);
-    let skipped = listing.skipped;
-    let skipped = carry_out(
+    let skipped = take_in(
         store,
         collection,
-        plan,
-        skipped,
+        known,
+        listing,
         &|_| (),
         cancel,
         &mut summary,
@@ -129,8 +130,14 @@ pub async fn update_part(
     Ok(summary)
 }
 
-/// A collection's folder, with what is in it.
-type Listed = (Identity, Listing);
+/// A collection's folder, as it was when it was listed.
+struct Listed {
+    /// The device that it is on.
+    device: u64,
+    /// The one that it was on when it held documents.
+    last: Option<u64>,
+    listing: Listing,
+}
 
 /// Lists a collection's files; `Err` inside when its folder is missing, or went away meanwhile.
 async fn list(
@@ -138,24 +145,26 @@ async fn list(
     collection: &Collection,
     list: impl FnOnce(&Collection) -> Result<Listing, IngestError> + Send + 'static,
 ) -> Result<Result<Listed, Skipped>, IngestError> {
-    let device = store.device(&collection.name).await?;
+    let last = store.device(&collection.name).await?;
     let collection = collection.clone();
-    let listed = spawn_blocking(move || {
+    blocking(move || {
         let root = &collection.path;
-        let before = match root::check(root, device) {
+        let before = match root::check(root, last) {
             Ok(identity) => identity,
             Err(missing) => return Ok(Err(missing)),
         };
         let listing = list(&collection)?;
-        Ok(match root::check(root, device) {
-            Ok(after) if after == before => Ok((after, listing)),
+        Ok(match root::check(root, last) {
+            Ok(after) if after == before => Ok(Listed {
+                device: after.device,
+                last,
+                listing,
+            }),
             Ok(_) => Err(root::missing(root, "another folder took its place")),
             Err(missing) => Err(missing),
         })
-    });
-    listed
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    })
+    .await
 }
 
 /// What was listed; without it, the collection is reported as skipped.
@@ -168,16 +177,19 @@ fn kept(
     listed.map_err(missing).ok()
 }
 
-/// Reads what the plan says and stores it. Returns what was left out, with what was before.
-async fn carry_out(
+/// Compares what is known with what was listed, reads what differs, and stores it. Returns what was
+/// left out.
+async fn take_in(
     store: &Store,
     collection: &Collection,
-    plan: Plan,
-    mut skipped: Vec<Skipped>,
+    known: Vec<KnownFile>,
+    listing: Listing,
     progress: &impl Fn(UpdateProgress),
     cancel: &CancellationToken,
     summary: &mut UpdateSummary,
 ) -> Result<Vec<Skipped>, IngestError> {
+    let plan = plan(known, listing.files);
+    let mut skipped = listing.skipped;
     summary.unchanged += plan.unchanged;
     summary.removed += plan.remove.len() as u64;
 
@@ -240,7 +252,7 @@ async fn carry_out(
 }
 
 async fn read_group(group: Vec<Examine>) -> Vec<(Examine, Result<ReadFile, Unfit>)> {
-    let read = spawn_blocking(move || {
+    blocking(move || {
         group
             .into_iter()
             .map(|examine| {
@@ -248,9 +260,8 @@ async fn read_group(group: Vec<Examine>) -> Vec<(Examine, Result<ReadFile, Unfit
                 (examine, outcome)
             })
             .collect()
-    });
-    read.await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    })
+    .await
 }
 
 /// The change that takes a file in, counted.

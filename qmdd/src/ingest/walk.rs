@@ -1,10 +1,6 @@
 //! Finds a collection's files.
 
-use std::{
-    fs::Metadata,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder};
@@ -111,15 +107,6 @@ pub(super) fn walker(root: &Path) -> WalkBuilder {
     walker
 }
 
-/// The place and state of one file, if it belongs to the collection now.
-pub(super) fn stamp(metadata: &Metadata) -> FileStamp {
-    FileStamp {
-        size: metadata.size(),
-        mtime_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
-        inode: metadata.ino(),
-    }
-}
-
 fn take(collection: &Collection, entry: &DirEntry, rules: &Rules, listing: &mut Listing) {
     if !entry.file_type().is_some_and(|kind| kind.is_file()) {
         return;
@@ -139,7 +126,7 @@ fn take(collection: &Collection, entry: &DirEntry, rules: &Rules, listing: &mut 
         Ok(metadata) => listing.files.push(Found {
             path,
             absolute: entry.path().to_owned(),
-            stamp: stamp(&metadata),
+            stamp: FileStamp::of(&metadata),
         }),
         Err(error) => listing.skipped.push(Skipped {
             path,
@@ -231,14 +218,10 @@ mod tests {
     use crate::domain::CollectionName;
 
     fn collection(path: &Path, pattern: &str, ignore: &[&str]) -> Collection {
+        let name = CollectionName::new("c").unwrap();
         Collection {
-            name: CollectionName::new("c").unwrap(),
-            path: path.to_owned(),
-            pattern: pattern.to_owned(),
             ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
+            ..Collection::new(name, path.to_owned(), pattern)
         }
     }
 

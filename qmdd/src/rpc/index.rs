@@ -334,15 +334,7 @@ fn new_collection(request: &AddCollectionRequest) -> Result<Collection, Status> 
         "" => DEFAULT_PATTERN,
         pattern => pattern,
     };
-    Ok(Collection {
-        name,
-        path: resolved,
-        pattern: pattern.to_owned(),
-        ignore: Vec::new(),
-        context: Vec::new(),
-        include_by_default: true,
-        update: None,
-    })
+    Ok(Collection::new(name, resolved, pattern))
 }
 
 fn to_proto(collection: &Collection, documents: u64, updated_at: i64) -> v1::Collection {

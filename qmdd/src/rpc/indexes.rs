@@ -3,8 +3,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
@@ -32,7 +32,7 @@ use crate::{
         Turn,
         watch::{Lent, Watch, Watched},
     },
-    store::Store,
+    store::{FileStamp, Store},
 };
 
 /// The index a request means when it names none.
@@ -56,31 +56,8 @@ pub struct Index {
     pub embedding: Turn,
     backends: Arc<Backends>,
     watch: OnceLock<Watch>,
-    config: Mutex<Option<(FileState, Arc<IndexConfig>)>>,
+    config: Mutex<Option<(FileStamp, Arc<IndexConfig>)>>,
     trust: Arc<TrustFile>,
-}
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileState {
-    size: u64,
-    mtime_ns: i64,
-    inode: u64,
-}
-
-impl FileState {
-    /// `None` when there is no file.
-    fn of(path: &Path) -> io::Result<Option<Self>> {
-        match fs::metadata(path) {
-            Ok(found) => Ok(Some(Self {
-                size: found.size(),
-                mtime_ns: found.mtime() * 1_000_000_000 + found.mtime_nsec(),
-                inode: found.ino(),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 impl Watched for Index {
@@ -180,7 +157,7 @@ impl Index {
     /// The configuration as its file has it now.
     fn written(&self) -> Result<Arc<IndexConfig>, ConfigError> {
         let file = self.config_file();
-        let state = FileState::of(&file).ok().flatten();
+        let state = FileStamp::at(&file).ok().flatten();
         let mut cached = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(state), Some((known, config))) = (state, cached.as_ref())
             && *known == state

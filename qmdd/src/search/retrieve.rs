@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SearchError, report};
 use crate::{
-    domain::{Failure, Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
+    domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
     infer::{
         backend::{Backend, Call, InferError, ModelInfo},
         prompts::{self, EmbedFormat},
@@ -43,11 +43,7 @@ pub(super) struct VectorRun {
 impl VectorRun {
     pub(super) fn report(&self) -> StageReport {
         let state = if let Some(error) = &self.error {
-            StageState::Missing(Trouble {
-                reason: error.reason(),
-                message: error.to_string(),
-                hint: error.hint(),
-            })
+            StageState::Missing(Trouble::of(error))
         } else if self.unembedded > 0 {
             StageState::Partial(Trouble {
                 reason: Reason::VectorsPending,

@@ -1,5 +1,12 @@
 //! Documents and their contents as readers get them.
 
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
 use rusqlite::Row;
 
 use super::{Store, StoreError, collections::name, id_list, scope::collection_id};
@@ -14,6 +21,29 @@ pub struct FileStamp {
     pub mtime_ns: i64,
     /// Inode number.
     pub inode: u64,
+}
+
+impl FileStamp {
+    /// Of a file whose metadata was read.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            mtime_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Of the file at a path now; `None` when there is none.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    pub fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A file as the index knows it.

@@ -188,15 +188,7 @@ mod tests {
     }
 
     fn notes() -> Collection {
-        Collection {
-            name: name("notes"),
-            path: "/home/u/my notes".into(),
-            pattern: "**/*.md".into(),
-            ignore: Vec::new(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
-        }
+        Collection::new(name("notes"), "/home/u/my notes".into(), "**/*.md")
     }
 
     #[test]

@@ -243,15 +243,7 @@ mod tests {
     }
 
     fn collection(text: &str) -> Collection {
-        Collection {
-            name: name(text),
-            path: format!("/{text}").into(),
-            pattern: "**/*.md".into(),
-            ignore: Vec::new(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
-        }
+        Collection::new(name(text), format!("/{text}").into(), "**/*.md")
     }
 
     fn add_new(text: &str) -> String {

@@ -10,7 +10,7 @@ use super::{
     sample::{Sample, Sampled},
 };
 use crate::{
-    domain::{ChunkSpan, CollectionName, ContentHash, Failure, Reason, Role, Trouble},
+    domain::{ChunkSpan, CollectionName, ContentHash, Reason, Role, Trouble},
     infer::{
         backend::{Backend, Call, InferError, ModelInfo},
         prompts::{
@@ -130,23 +130,15 @@ async fn usable(
     let model = match backend.ready(Role::Embed, call.clone()).await {
         Ok(model) => model,
         Err(InferError::Cancelled) => return Err(IngestError::Cancelled),
-        Err(error) => return Ok(Err(trouble(&error))),
+        Err(error) => return Ok(Err(Trouble::of(&error))),
     };
     if backend.is_remote() {
         let known = prompts::fingerprints(&model, chunk::VERSION);
         if store.is_of_other_models(known, None).await? {
-            return Ok(Err(trouble(&InferError::other_index(&model))));
+            return Ok(Err(Trouble::of(&InferError::other_index(&model))));
         }
     }
     Ok(Ok(model))
-}
-
-fn trouble(error: &InferError) -> Trouble {
-    Trouble {
-        reason: error.reason(),
-        message: error.to_string(),
-        hint: error.hint(),
-    }
 }
 
 /// Refuses a making that cannot be ours whatever the vectors are.

@@ -9,7 +9,6 @@ use std::{
 
 use tokio::{
     sync::{Notify, broadcast, watch},
-    task::spawn_blocking,
     time::sleep_until,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,13 +17,13 @@ use super::{
     Round, WatchReport, Watched,
     folders::Folders,
     inbox::{Due, Inbox},
-    place::{Place, gone, trouble, watch_all},
+    place::{Place, gone, watch_all},
     planner::WHOLE,
 };
 use crate::{
     config::{IndexConfig, WatchConfig},
-    domain::{CollectionName, Reason},
-    ingest::{IngestError, UpdateSummary, update, update_part},
+    domain::{CollectionName, Reason, Trouble},
+    ingest::{IngestError, UpdateSummary, blocking, update, update_part},
 };
 
 /// The loop, and what it speaks to.
@@ -110,7 +109,7 @@ impl<'a> Stretch<'a> {
         if let Err(error) = stretch.register().await {
             tracing::error!(%error, "collections cannot be stored");
             for place in &mut stretch.places {
-                place.failure = Some(trouble(&error));
+                place.failure = Some(Trouble::of(&error));
             }
         }
         for at in 0..stretch.places.len() {
@@ -248,7 +247,7 @@ impl<'a> Stretch<'a> {
             Err(IngestError::Cancelled) => driver.inbox.put_back(at, &paths),
             Err(error) => {
                 tracing::error!(%error, collection = %collection.name, "nothing is taken in");
-                self.places[at].failure = Some(trouble(&error));
+                self.places[at].failure = Some(Trouble::of(&error));
                 self.report();
             }
         }
@@ -305,10 +304,4 @@ impl<'a> Stretch<'a> {
         let known = self.places.iter().filter(|place| place.is_known);
         known.map(|place| place.collection.name.clone()).collect()
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    spawn_blocking(work)
-        .await
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

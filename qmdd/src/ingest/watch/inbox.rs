@@ -182,15 +182,9 @@ mod tests {
     fn inbox(names: &[&str]) -> Inbox {
         let inbox = Inbox::default();
         let sieve = |name: &&str| {
-            let collection = Collection {
-                name: CollectionName::new(name).unwrap(),
-                path: format!("/{name}").into(),
-                pattern: "**/*.md".into(),
-                ignore: Vec::new(),
-                context: Vec::new(),
-                include_by_default: true,
-                update: None,
-            };
+            let path = format!("/{name}").into();
+            let name = CollectionName::new(name).unwrap();
+            let collection = Collection::new(name, path, "**/*.md");
             let sieve = Sieve::new(&collection, collection.path.clone()).unwrap();
             (collection.name, Some(sieve))
         };

@@ -15,7 +15,7 @@ use super::{
     sight::Sieve,
 };
 use crate::{
-    domain::{Collection, Failure, Reason, Trouble},
+    domain::{Collection, Reason, Trouble},
     ingest::root,
     store::Skipped,
 };
@@ -104,7 +104,7 @@ impl Place {
     fn cover(&mut self, folders: &mut Folders, root: &Path, parts: BTreeSet<String>) {
         match folders.cover(&self.collection, root, parts) {
             Ok(watched) => self.cover = Cover::New(watched),
-            Err(Uncovered::Rules(error)) => self.failure = Some(trouble(&error)),
+            Err(Uncovered::Rules(error)) => self.failure = Some(Trouble::of(&error)),
             Err(Uncovered::Trouble(trouble)) => {
                 tracing::warn!(
                     collection = %self.collection.name,
@@ -144,7 +144,7 @@ pub(super) fn watch_all(
             let root = root.unwrap_or_else(|_| collection.path.clone());
             match Sieve::new(collection, root.clone()) {
                 Ok(made) => sieve = Some(made),
-                Err(error) => place.failure = Some(trouble(&error)),
+                Err(error) => place.failure = Some(Trouble::of(&error)),
             }
             place.root = Some(root);
         }
@@ -195,30 +195,17 @@ pub(super) fn gone(collection: &Collection, missing: &Skipped) -> Trouble {
     }
 }
 
-/// A failure as a trouble.
-pub(super) fn trouble(failure: &dyn Failure) -> Trouble {
-    Trouble {
-        reason: failure.reason(),
-        message: failure.to_string(),
-        hint: failure.hint(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::CollectionName;
 
     fn collection(name: &str, path: &Path) -> Collection {
-        Collection {
-            name: CollectionName::new(name).unwrap(),
-            path: path.to_owned(),
-            pattern: "**/*.md".into(),
-            ignore: Vec::new(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
-        }
+        Collection::new(
+            CollectionName::new(name).unwrap(),
+            path.to_owned(),
+            "**/*.md",
+        )
     }
 
     #[test]

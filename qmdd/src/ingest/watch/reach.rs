@@ -86,20 +86,14 @@ impl Way {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::domain::CollectionName;
 
     fn covered(pattern: &str, ignore: &[&str], folders: &[&'static str]) -> Vec<&'static str> {
+        let name = CollectionName::new("c").unwrap();
         let reach = Reach::new(&Collection {
-            name: CollectionName::new("c").unwrap(),
-            path: PathBuf::from("/c"),
-            pattern: pattern.into(),
             ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
+            ..Collection::new(name, "/c".into(), pattern)
         })
         .unwrap();
         let covers = |folder: &&&'static str| reach.covers(folder);

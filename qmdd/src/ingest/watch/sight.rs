@@ -151,14 +151,10 @@ mod tests {
 
     #[test]
     fn a_collection_hears_of_what_it_may_take() {
+        let name = CollectionName::new("c").unwrap();
         let collection = Collection {
-            name: CollectionName::new("c").unwrap(),
-            path: "/c".into(),
-            pattern: "**/*.md".into(),
             ignore: vec!["drafts".into()],
-            context: Vec::new(),
-            include_by_default: true,
-            update: None,
+            ..Collection::new(name, "/c".into(), "**/*.md")
         };
         let sieve = Sieve::new(&collection, "/c".into()).unwrap();
         let file = |path: &str| sieve.matter(&Sight::File(path.into()));

@@ -7,7 +7,7 @@ use std::{
     fmt::Write as _,
     fs::{self, File},
     io::{self, Read},
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tempfile::TempDir;
 
 use super::QmdError;
-use crate::store::{connection::register_vector_extension, error::Fault};
+use crate::store::{FileStamp, connection::register_vector_extension, error::Fault};
 
 /// What every SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -34,17 +34,9 @@ const COLUMNS: [(&str, &[&str]); 2] = [
 pub(super) struct Opened {
     pub connection: Connection,
     /// What must stay as it is while the file is read in place.
-    files: Option<[Option<FileState>; 2]>,
+    files: Option<[Option<FileStamp>; 2]>,
     /// Removed when it goes.
     _copy: Option<TempDir>,
-}
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct FileState {
-    size: u64,
-    mtime: (i64, i64),
-    inode: u64,
 }
 
 impl Opened {
@@ -134,21 +126,12 @@ fn check_magic(path: &Path) -> io::Result<Result<(), String>> {
 }
 
 /// The states of the database and of its log.
-fn states(path: &Path) -> io::Result<[Option<FileState>; 2]> {
-    let state = |path: &Path| match fs::metadata(path) {
-        Ok(found) => Ok(Some(FileState {
-            size: found.size(),
-            mtime: (found.mtime(), found.mtime_nsec()),
-            inode: found.ino(),
-        })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
-    Ok([state(path)?, state(&log(path))?])
+fn states(path: &Path) -> io::Result<[Option<FileStamp>; 2]> {
+    Ok([FileStamp::at(path)?, FileStamp::at(&log(path))?])
 }
 
 /// Whether all that was written is in the database itself.
-fn is_closed([_, log]: &[Option<FileState>; 2]) -> bool {
+fn is_closed([_, log]: &[Option<FileStamp>; 2]) -> bool {
     log.is_none_or(|log| log.size == 0)
 }
 
