@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench bench-engine bench-remote bench-watch models foreign remote llama-server modal-local clean
+.PHONY: help demo test build lint bench bench-engine bench-remote bench-watch bench-chunk models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -42,6 +42,9 @@ bench-engine: build models ## measure the inference engine by itself (the same v
 
 bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
 	target/release/bench remote
+
+bench-chunk: build models ## measure how documents are cut (QMD_BENCH_CODE, QMD_BENCH_DATA)
+	target/release/bench chunk
 
 bench-watch: build models ## measure how soon a saved file is found, and what watching costs
 	target/release/bench watch

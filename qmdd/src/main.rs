@@ -26,6 +26,9 @@ enum Command {
     #[cfg(feature = "llama")]
     #[command(hide = true)]
     Worker,
+    /// Parse code for the daemon, which starts this by itself
+    #[command(hide = true)]
+    Parse,
     /// Run llama.cpp's plain loop over a job given as JSON on standard input: the limit that
     /// benches measure the engine against
     #[cfg(feature = "llama")]
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         },
+        Command::Parse => ended(qmdd::ingest::run_grammars()),
         #[cfg(feature = "llama")]
         Command::Worker => ended(qmdd::infer::llama::run_worker()),
         #[cfg(feature = "llama")]
@@ -46,7 +50,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[cfg(feature = "llama")]
 fn ended<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

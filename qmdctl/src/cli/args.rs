@@ -184,6 +184,9 @@ pub(crate) struct EmbedArgs {
     /// Drop the vectors there are and begin again
     #[arg(short, long)]
     pub(crate) force: bool,
+    /// Where to cut the code that this run embeds
+    #[arg(long, value_enum, value_name = "STRATEGY", default_value_t)]
+    pub(crate) chunk_strategy: Strategy,
     /// Only the collection NAME; may be repeated
     #[arg(short = 'c', long = "collection", value_name = "NAME")]
     pub(crate) collections: Vec<String>,
@@ -197,6 +200,16 @@ pub(crate) struct ImportQmdArgs {
     pub(crate) path: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+}
+
+/// Where code is cut.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Strategy {
+    /// Between items and statements, where the grammar of the language is known
+    #[default]
+    Auto,
+    /// At blank lines, as other text
+    Regex,
 }
 
 /// `doctor`.

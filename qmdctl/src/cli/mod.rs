@@ -11,7 +11,7 @@ use clap::{FromArgMatches, Parser, Subcommand};
 pub(crate) use self::{
     args::{
         AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
-        GetArgs, ImportQmdArgs, LogsArgs, RemoveArgs, SearchArgs, UpdateArgs, WatchArgs,
+        GetArgs, ImportQmdArgs, LogsArgs, RemoveArgs, SearchArgs, Strategy, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,

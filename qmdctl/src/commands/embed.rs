@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use qmd_proto::v1::{EmbedIndexProgress, EmbedIndexRequest, embed_index_event::Event};
+use qmd_proto::v1::{
+    ChunkStrategy, EmbedIndexProgress, EmbedIndexRequest, embed_index_event::Event,
+};
 
 use super::{next, warn_of};
 use crate::{
-    cli::EmbedArgs,
+    cli::{EmbedArgs, Strategy},
     client::Home,
     error::Result,
     render::{self, Screen, Step},
@@ -14,10 +16,15 @@ use crate::{
 
 pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<()> {
     let client = home.connect().await?;
+    let strategy = match args.chunk_strategy {
+        Strategy::Auto => ChunkStrategy::Auto,
+        Strategy::Regex => ChunkStrategy::Regex,
+    };
     let request = EmbedIndexRequest {
         index: home.index(),
         collections: args.collections,
         force: args.force,
+        chunk_strategy: strategy.into(),
     };
     let mut events = client.index().embed(request).await?.into_inner();
     let started = Instant::now();

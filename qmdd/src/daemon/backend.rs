@@ -1,6 +1,6 @@
 //! Makes the backend that the configuration asks for: Modal or this machine, and never one for the other.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use super::DaemonError;
 use crate::{
@@ -57,17 +57,21 @@ fn at_modal(_: &Settings, _: &ModalConfig) -> Result<Arc<dyn Backend>, InferErro
 /// Makes backends of this machine.
 type Here = Box<dyn Fn() -> Arc<dyn Backend> + Send + Sync>;
 
+/// This very program, which runs again what is better kept apart.
+pub(super) fn executable() -> Result<PathBuf, DaemonError> {
+    std::env::current_exe().map_err(|source| DaemonError::Io {
+        path: "qmdd".into(),
+        source,
+    })
+}
+
 #[cfg(feature = "llama")]
 fn here(settings: &Settings) -> Result<Here, DaemonError> {
     use crate::infer::llama::{LlamaBackend, LlamaOptions};
 
-    let program = std::env::current_exe().map_err(|source| DaemonError::Io {
-        path: "qmdd".into(),
-        source,
-    })?;
     let threads = settings.threads.unwrap_or_else(super::cores::usable);
     let options = LlamaOptions {
-        program,
+        program: executable()?,
         threads: threads.clamp(1, 64) as u32,
         keep_alive: settings.keep_alive,
         lock_memory: settings.lock_memory,

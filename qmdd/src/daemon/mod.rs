@@ -30,7 +30,11 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use self::{backend::maker, listen::listen, lock::InstanceLock};
+use self::{
+    backend::{executable, maker},
+    listen::listen,
+    lock::InstanceLock,
+};
 use crate::{
     config::Settings,
     rpc::{
@@ -71,7 +75,12 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     let modal = Roles::modal(&settings);
     let backends = Arc::new(Backends::new(maker(&settings)?, &settings, &modal));
     let app = Arc::new(App {
-        indexes: Indexes::new(settings.dirs.clone(), Arc::clone(&backends), settings.watch),
+        indexes: Indexes::new(
+            settings.dirs.clone(),
+            Arc::clone(&backends),
+            executable()?,
+            settings.watch,
+        ),
         backends,
         roles,
         settings,

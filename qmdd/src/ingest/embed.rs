@@ -1,11 +1,12 @@
 //! Cuts stored documents into chunks and gives each a vector.
 
-use std::pin::pin;
+use std::{path::PathBuf, pin::pin, sync::Arc};
 
 use futures::{Stream, StreamExt, TryStreamExt, stream, stream::TryChunksError};
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::IngestError;
+use super::{IngestError, grammars::Grammars};
 use crate::{
     domain::{ChunkSpan, CollectionName, Role},
     infer::{
@@ -15,7 +16,7 @@ use crate::{
     store::{EmbeddedChunk, EmbeddedContent, Pending, Scope, Store},
     text::{
         chunk::{self, Limits},
-        segment::{Segment, segment},
+        segment::{Kind, Segments, layout, segment},
     },
 };
 
@@ -24,6 +25,20 @@ const GROUP: i64 = 32;
 
 /// Chunks sent in one call: small enough to cancel soon, large enough to keep the worker fed.
 const CHUNKS_A_CALL: usize = 32;
+
+/// Bytes of text whose tokens are counted in one call: queries wait for it.
+const BYTES_A_COUNT: usize = 64 << 10;
+
+/// How an embedding run goes about its work.
+#[derive(Debug, Clone)]
+pub struct EmbedOptions {
+    /// Embed what has vectors too.
+    pub force: bool,
+    /// Cut code where its grammar tells, not at blank lines alone.
+    pub grammars: bool,
+    /// The daemon's executable, which parses code in processes of its own.
+    pub program: PathBuf,
+}
 
 /// How far an embedding run is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,9 +56,9 @@ pub struct EmbedProgress {
 /// What an embedding run did.
 pub type EmbedSummary = EmbedProgress;
 
-/// Embeds every document of the scope that lacks vectors of the current model, or with `force` every
-/// one, waiting for the model when it is still loading. What is done is stored group by group: a
-/// later run goes on from there.
+/// Embeds every document of the scope that lacks vectors of the current model, or with
+/// [`EmbedOptions::force`] every one, waiting for the model when it is still loading. What is done is
+/// stored group by group: a later run goes on from there.
 ///
 /// # Errors
 /// When the model cannot be had, or is a remote end's and not the one the rest of the index was
@@ -52,7 +67,7 @@ pub async fn embed(
     store: &Store,
     backend: &dyn Backend,
     scope: &[CollectionName],
-    force: bool,
+    options: &EmbedOptions,
     progress: impl Fn(EmbedProgress),
     cancel: &CancellationToken,
 ) -> Result<EmbedSummary, IngestError> {
@@ -61,7 +76,7 @@ pub async fn embed(
         ..Call::bulk()
     };
     let model = backend.ready(Role::Embed, call.clone()).await?;
-    let forced = force.then(|| Scope {
+    let forced = options.force.then(|| Scope {
         collections: scope.to_vec(),
     });
     if backend.is_remote() {
@@ -80,6 +95,9 @@ pub async fn embed(
         fingerprint: prompts::fingerprint(&model, chunk::VERSION),
         model,
         call,
+        grammars: options
+            .grammars
+            .then(|| Arc::new(Grammars::new(options.program.clone()))),
     };
     let mut done = EmbedProgress {
         documents_total: store
@@ -145,12 +163,13 @@ struct Embedder<'a> {
     format: EmbedFormat,
     fingerprint: String,
     call: Call,
+    grammars: Option<Arc<Grammars>>,
 }
 
 impl Embedder<'_> {
     /// Chunks and embeds one document.
     async fn content(&self, pending: Pending) -> Result<EmbeddedContent, IngestError> {
-        let segments = segment(&pending.text);
+        let (pending, segments) = self.segments(pending).await;
         let wrapping = self.format.document(&pending.title, "");
         let (tokens, wrapping) = tokio::try_join!(
             self.count(&pending.text, &segments),
@@ -158,7 +177,7 @@ impl Embedder<'_> {
         )?;
         let mut limit = self.limit(wrapping[0]);
         loop {
-            let spans = chunk::pack(&pending.text, &segments, &tokens, limits(limit));
+            let spans = chunk::pack(&pending.text, &segments, &tokens, Limits::of(limit));
             match self.chunks(&pending, &spans).await {
                 // Counts add up exactly for WordPiece, nearly so for others: cut a little shorter.
                 Err(InferError::InputTooLong { .. }) if limit > 16 => limit = limit * 9 / 10,
@@ -210,11 +229,30 @@ impl Embedder<'_> {
         Ok(chunks)
     }
 
-    async fn count(&self, text: &str, segments: &[Segment]) -> Result<Vec<u32>, InferError> {
-        let texts = segments
-            .iter()
-            .map(|segment| text[segment.bytes.clone()].to_owned());
-        self.tokenize(texts.collect(), false).await
+    /// Segments a document, off the runtime's threads.
+    async fn segments(&self, pending: Pending) -> (Pending, Segments) {
+        let grammars = self.grammars.clone();
+        let cut = move || {
+            let segments = cut(&pending, grammars.as_deref());
+            (pending, segments)
+        };
+        spawn_blocking(cut)
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    async fn count(&self, text: &str, segments: &Segments) -> Result<Vec<u32>, InferError> {
+        let mut counts = Vec::with_capacity(segments.pieces.len());
+        let mut pieces = segments.pieces.iter().peekable();
+        while let Some(first) = pieces.peek() {
+            let end = first.bytes.start + BYTES_A_COUNT;
+            let batch = std::iter::from_fn(|| pieces.next_if(|piece| piece.bytes.end <= end));
+            let texts = batch
+                .map(|piece| text[piece.bytes.clone()].to_owned())
+                .collect();
+            counts.extend(self.tokenize(texts, false).await?);
+        }
+        Ok(counts)
     }
 
     /// The token count of each text; exactly one a text.
@@ -236,11 +274,22 @@ impl Embedder<'_> {
     }
 }
 
-/// QMD's proportions: 15 % overlap, and a cut looked for in the last 22 %.
-fn limits(max_tokens: u32) -> Limits {
-    Limits {
-        max_tokens,
-        overlap_tokens: max_tokens * 15 / 100,
-        window_tokens: max_tokens * 22 / 100,
+/// Segments a document, along the grammar of its code where that can be had.
+fn cut(pending: &Pending, grammars: Option<&Grammars>) -> Segments {
+    let text = &pending.text;
+    let mut layout = layout(text, Kind::of(&pending.path));
+    if let Some(grammars) = grammars {
+        for code in layout.code().to_vec() {
+            match grammars.parse(&text[code.bytes.clone()], code.language) {
+                Ok(Some(syntax)) => layout.refine(text, &code, syntax),
+                Ok(None) => {
+                    tracing::debug!(path = pending.path, "code is cut without its grammar");
+                }
+                Err(lost) => {
+                    tracing::warn!(path = pending.path, %lost, "code is cut without its grammar");
+                }
+            }
+        }
     }
+    segment(text, layout)
 }

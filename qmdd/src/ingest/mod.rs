@@ -1,7 +1,9 @@
 //! Ingestion: folders to documents, documents to vectors.
 
+mod child;
 mod embed;
 mod error;
+mod grammars;
 mod part;
 mod plan;
 mod qmd;
@@ -12,8 +14,9 @@ mod update;
 mod walk;
 pub mod watch;
 
-pub use embed::{EmbedProgress, EmbedSummary, embed};
+pub use embed::{EmbedOptions, EmbedProgress, EmbedSummary, embed};
 pub use error::IngestError;
+pub use grammars::run as run_grammars;
 pub use qmd::{Left, QmdDocuments, QmdVectors, VectorProgress, compare, take_vectors};
 pub use turn::{Background, ByHand, Turn};
 pub use update::{UpdateProgress, UpdateSummary, update, update_part};

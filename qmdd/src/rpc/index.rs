@@ -206,10 +206,15 @@ impl IndexService for IndexAdmin {
             };
             let _embedding = index.embedding.lock().await;
             let backend = app.backend();
-            let force = request.force;
-            let summary = ingest::embed(&index.store, &**backend, &scope, force, report, &cancel)
-                .await
-                .map_err(|error| status(&error))?;
+            let options = ingest::EmbedOptions {
+                force: request.force,
+                grammars: request.chunk_strategy() != v1::ChunkStrategy::Regex,
+                program: index.program.clone(),
+            };
+            let summary =
+                ingest::embed(&index.store, &**backend, &scope, &options, report, &cancel)
+                    .await
+                    .map_err(|error| status(&error))?;
             Ok(EmbedIndexEvent {
                 event: Some(embed_index_event::Event::Summary(EmbedIndexSummary {
                     documents: summary.documents,

@@ -54,6 +54,8 @@ pub struct Index {
     pub writing: Turn,
     /// Held while documents are embedded.
     pub embedding: Turn,
+    /// The daemon's executable, which parses in processes of its own.
+    pub program: PathBuf,
     backends: Arc<Backends>,
     watch: OnceLock<Watch>,
     config: Mutex<Option<(FileStamp, Arc<IndexConfig>)>>,
@@ -83,6 +85,10 @@ impl Watched for Index {
 
     fn backend(&self) -> Lent {
         self.backends.current()
+    }
+
+    fn program(&self) -> &Path {
+        &self.program
     }
 }
 
@@ -232,6 +238,7 @@ pub(super) fn named(config: &IndexConfig, name: &str) -> Result<CollectionName, 
 pub struct Indexes {
     dirs: Dirs,
     backends: Arc<Backends>,
+    program: PathBuf,
     /// Whether folders are followed.
     watch: bool,
     /// Which configurations of projects are trusted.
@@ -241,12 +248,13 @@ pub struct Indexes {
 }
 
 impl Indexes {
-    /// None of them open yet.
-    pub fn new(dirs: Dirs, backends: Arc<Backends>, watch: bool) -> Self {
+    /// None of them open yet. `program` is the daemon's executable.
+    pub fn new(dirs: Dirs, backends: Arc<Backends>, program: PathBuf, watch: bool) -> Self {
         Self {
             trust: Arc::new(TrustFile::new(dirs.trust_file())),
             dirs,
             backends,
+            program,
             watch,
             open: Mutex::default(),
         }
@@ -329,6 +337,7 @@ impl Indexes {
                 store,
                 writing: Turn::default(),
                 embedding: Turn::default(),
+                program: self.program.clone(),
                 backends: Arc::clone(&self.backends),
                 watch: OnceLock::new(),
                 config: Mutex::new(None),

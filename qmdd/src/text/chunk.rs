@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::segment::{Heading, Segment, segment};
+use super::segment::{Section, Segment, Segments};
 use crate::domain::{ChunkSpan, TextSpan};
 
 /// Version of segmenting and packing. Part of what stored vectors are keyed by: raise it with every
 /// change that moves a chunk's bounds.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Share of a cut's value that is lost at the far end of the window.
 const DISTANCE_PENALTY: f64 = 0.7;
@@ -23,27 +23,38 @@ pub struct Limits {
     pub window_tokens: u32,
 }
 
+impl Limits {
+    /// QMD's proportions: 15 % overlap, and a cut looked for in the last 22 %.
+    pub fn of(max_tokens: u32) -> Self {
+        Self {
+            max_tokens,
+            overlap_tokens: max_tokens * 15 / 100,
+            window_tokens: max_tokens * 22 / 100,
+        }
+    }
+}
+
 /// Packs the segments of `text` (see [`segment`](super::segment::segment)) into chunks.
-/// `tokens[i]` is the number of tokens in segment `i`.
+/// `tokens[i]` is the number of tokens in piece `i`.
 ///
 /// Chunks are in order, their starts strictly increase, and together they hold every character of
 /// the document other than white space. A chunk holds at most `max_tokens`, unless it is a single
-/// segment that alone holds more. A cut is chosen as QMD chooses it: the one in the window with the
-/// highest `break_score × (1 − (distance / window)² × 0.7)`, inside fenced code only when the
-/// window has no other. The next chunk repeats about `overlap_tokens`, though nothing of a section
-/// that has ended. A document of white space has no chunks.
+/// piece that alone holds more. A cut is chosen as QMD chooses it: the one in the window with the
+/// highest `break_score × (1 − (distance / window)² × 0.7)`. No cut goes through a block that should
+/// stay whole, unless the block alone is too long for a chunk; the chunk before it ends early instead.
+/// The next chunk repeats about `overlap_tokens`, though nothing of a section that has ended, and no
+/// part of a block that was whole. A document of white space has no chunks.
 ///
 /// # Panics
 /// When `tokens` and `segments` differ in length.
-pub fn pack(text: &str, segments: &[Segment], tokens: &[u32], limits: Limits) -> Vec<ChunkSpan> {
-    assert_eq!(segments.len(), tokens.len(), "one token count per segment");
+pub fn pack(text: &str, segments: &Segments, tokens: &[u32], limits: Limits) -> Vec<ChunkSpan> {
     let packer = Packer::new(text, segments, tokens, limits);
-    let mut headings = HeadingPath::default();
+    let mut headings = HeadingPath::new(text, segments);
     let mut chunks = Vec::new();
-    let Some(last) = (0..segments.len()).rfind(|&index| !packer.blank(index)) else {
+    let Some(last) = (0..tokens.len()).rfind(|&index| !packer.blank(index)) else {
         return chunks;
     };
-    // `covered` is the first segment that no chunk holds yet.
+    // `covered` is the first piece that no chunk holds yet.
     let (mut start, mut covered) = (0, 0);
     loop {
         let full = packer.fill(start);
@@ -52,11 +63,10 @@ pub fn pack(text: &str, segments: &[Segment], tokens: &[u32], limits: Limits) ->
         } else {
             packer.cut(covered, full)
         };
-        if let Some(lead) = (start..end).find(|&index| !packer.blank(index)) {
-            chunks.push(ChunkSpan {
-                span: span(&segments[start..end]),
-                heading: headings.advance(&segments[..=lead]),
-            });
+        if (start..end).any(|index| !packer.blank(index)) {
+            let span = packer.span(start..end);
+            let heading = headings.of(&span.bytes);
+            chunks.push(ChunkSpan { span, heading });
         }
         if end > last {
             return chunks;
@@ -68,63 +78,44 @@ pub fn pack(text: &str, segments: &[Segment], tokens: &[u32], limits: Limits) ->
 
 /// Chunks that something else has cut, each with its lines and headings. They come in the order of their
 /// beginnings, on character boundaries.
-pub fn places(text: &str, chunks: Vec<Range<usize>>) -> Vec<ChunkSpan> {
-    let segments = segment(text);
-    let mut headings = HeadingPath::default();
-    let holding = |byte: usize| {
-        let after = segments.partition_point(|segment| segment.bytes.start <= byte);
-        after.saturating_sub(1)
-    };
+pub fn places(text: &str, segments: &Segments, chunks: Vec<Range<usize>>) -> Vec<ChunkSpan> {
+    let mut headings = HeadingPath::new(text, segments);
     let line = |byte: usize| {
-        segments
-            .get(holding(byte))
-            .map_or(1, |segment| segment.line)
-    };
-    chunks
-        .into_iter()
-        .map(|bytes| {
-            let chunk = &text[bytes.clone()];
-            let lead = bytes.start + (chunk.len() - chunk.trim_start().len());
-            let last = bytes.start + chunk.strip_suffix('\n').unwrap_or(chunk).len();
-            ChunkSpan {
-                heading: headings.advance(&segments[..(holding(lead) + 1).min(segments.len())]),
-                span: TextSpan {
-                    lines: (line(bytes.start), line(last)),
-                    bytes,
-                },
-            }
+        let upto = |piece: &Segment| piece.bytes.start <= byte;
+        let piece = segments.pieces[..segments.pieces.partition_point(upto)].last();
+        piece.map_or(1, |piece| {
+            piece.line + text[piece.bytes.start..byte].matches('\n').count() as u32
         })
-        .collect()
-}
-
-/// The span of a run of segments, none of which crosses a line.
-fn span(segments: &[Segment]) -> TextSpan {
-    match segments {
-        [first, .., last] => TextSpan {
-            bytes: first.bytes.start..last.bytes.end,
-            lines: (first.line, last.line),
-        },
-        [only] => TextSpan {
-            bytes: only.bytes.clone(),
-            lines: (only.line, only.line),
-        },
-        [] => TextSpan {
-            bytes: 0..0,
-            lines: (1, 1),
-        },
-    }
+    };
+    let place = |bytes: Range<usize>| {
+        let chunk = &text[bytes.clone()];
+        let last = bytes.start + chunk.strip_suffix('\n').unwrap_or(chunk).len();
+        ChunkSpan {
+            heading: headings.of(&bytes),
+            span: TextSpan {
+                lines: (line(bytes.start), line(last)),
+                bytes,
+            },
+        }
+    };
+    chunks.into_iter().map(place).collect()
 }
 
 struct Packer<'a> {
     text: &'a str,
-    segments: &'a [Segment],
-    /// Tokens in all segments before each index; one longer than `segments`.
+    segments: &'a Segments,
+    /// Tokens in all pieces before each index; one longer than the pieces.
     before: Vec<u64>,
     limits: Limits,
 }
 
 impl<'a> Packer<'a> {
-    fn new(text: &'a str, segments: &'a [Segment], tokens: &[u32], limits: Limits) -> Self {
+    fn new(text: &'a str, segments: &'a Segments, tokens: &[u32], limits: Limits) -> Self {
+        assert_eq!(
+            segments.pieces.len(),
+            tokens.len(),
+            "one token count per piece"
+        );
         let sums = tokens.iter().scan(0, |sum, &count| {
             *sum += u64::from(count);
             Some(*sum)
@@ -138,17 +129,42 @@ impl<'a> Packer<'a> {
         }
     }
 
+    fn piece(&self, index: usize) -> &'a Segment {
+        &self.segments.pieces[index]
+    }
+
     fn blank(&self, index: usize) -> bool {
-        self.text[self.segments[index].bytes.clone()]
-            .trim()
-            .is_empty()
+        self.text[self.piece(index).bytes.clone()].trim().is_empty()
     }
 
     fn tokens(&self, range: Range<usize>) -> u64 {
         self.before[range.end] - self.before[range.start]
     }
 
-    /// The end of the longest chunk that starts at `start`: one segment at least.
+    fn fits(&self, range: &Range<usize>) -> bool {
+        self.tokens(range.clone()) <= u64::from(self.limits.max_tokens)
+    }
+
+    /// The block that a cut at an index goes through.
+    fn through(&self, index: usize) -> Option<&'a Range<usize>> {
+        let wholes = &self.segments.wholes;
+        let before = wholes.partition_point(|whole| whole.start < index);
+        let whole = wholes.get(before.checked_sub(1)?)?;
+        (index < whole.end).then_some(whole)
+    }
+
+    fn span(&self, pieces: Range<usize>) -> TextSpan {
+        let (first, last) = (self.piece(pieces.start), self.piece(pieces.end - 1));
+        // A piece of blank lines has several.
+        let end = &self.text[last.bytes.clone()];
+        let feeds = end.strip_suffix('\n').unwrap_or(end).matches('\n').count();
+        TextSpan {
+            bytes: first.bytes.start..last.bytes.end,
+            lines: (first.line, last.line + feeds as u32),
+        }
+    }
+
+    /// The end of the longest chunk that starts at `start`: one piece at least.
     fn fill(&self, start: usize) -> usize {
         let most = self.before[start] + u64::from(self.limits.max_tokens);
         let fitting = self.before.partition_point(|&sum| sum <= most) - 1;
@@ -157,69 +173,106 @@ impl<'a> Packer<'a> {
 
     /// The best cut after `covered`, up to `full`.
     fn cut(&self, covered: usize, full: usize) -> usize {
+        let outside = |cut: usize| self.through(cut).is_none();
+        if let Some(cut) = self.best(covered, full, outside) {
+            return cut;
+        }
+        match self.through(full) {
+            // All of the window is inside one block: cut before that.
+            Some(whole) if self.fits(whole) && whole.start > covered => self
+                .best(covered, whole.start, outside)
+                .unwrap_or(whole.start),
+            _ => self.best(covered, full, |_| true).unwrap_or(full),
+        }
+    }
+
+    /// The cut of the highest value in the window before `full`, of those allowed.
+    fn best(&self, covered: usize, full: usize, allowed: impl Fn(usize) -> bool) -> Option<usize> {
         let window = u64::from(self.limits.window_tokens);
-        let best = |in_fence: bool| {
-            (covered + 1..=full)
-                .rev()
-                .take_while(|&cut| self.tokens(cut..full) <= window)
-                .filter(|&cut| self.segments[cut].in_fence == in_fence)
-                .map(|cut| (cut, self.value(cut, full)))
-                .filter(|&(_, value)| value > 0.0)
-                // Of equal cuts the later one.
-                .reduce(|best, next| if next.1 > best.1 { next } else { best })
-        };
-        best(false)
-            .or_else(|| best(true))
-            .map_or(full, |(cut, _)| cut)
+        (covered + 1..=full)
+            .rev()
+            .take_while(|&cut| self.tokens(cut..full) <= window)
+            .filter(|&cut| allowed(cut))
+            .map(|cut| (cut, self.value(cut, full)))
+            .filter(|&(_, value)| value > 0.0)
+            // Of equal cuts the later one.
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })
+            .map(|(cut, _)| cut)
     }
 
     fn value(&self, cut: usize, full: usize) -> f64 {
         let window = f64::from(self.limits.window_tokens.max(1));
         let distance = self.tokens(cut..full) as f64 / window;
-        f64::from(self.segments[cut].break_score) * (1.0 - distance.powi(2) * DISTANCE_PENALTY)
+        f64::from(self.piece(cut).break_score) * (1.0 - distance.powi(2) * DISTANCE_PENALTY)
     }
 
     /// Where the chunk after `start..end` begins, so that it repeats some of it and yet reaches
     /// beyond it.
     fn overlap(&self, start: usize, end: usize) -> usize {
         let wanted = u64::from(self.limits.overlap_tokens);
-        let room = u64::from(self.limits.max_tokens).saturating_sub(self.tokens(end..end + 1));
+        // What must have room: the next piece, or the block that begins there.
+        let next = match self.through(end + 1) {
+            Some(whole) if whole.start == end && self.fits(whole) => whole.clone(),
+            _ => end..end + 1,
+        };
+        let room = u64::from(self.limits.max_tokens).saturating_sub(self.tokens(next));
         let mut from = end;
-        while from > start + 1 && self.segments[from].heading.is_none() {
+        while from > start + 1 && !self.piece(from).opens_section {
             let (with, without) = (self.tokens(from - 1..end), self.tokens(from..end));
-            // Takes a segment more when that comes nearer to the size wanted.
+            // Takes a piece more when that comes nearer to the size wanted.
             if with > room || with + without > 2 * wanted {
                 break;
             }
             from -= 1;
+        }
+        // The end of a block says little without its beginning.
+        if let Some(whole) = self.through(from)
+            && whole.end <= end
+        {
+            from = whole.end;
         }
         // Blank lines alone are nothing to repeat.
         (from..end).find(|&index| !self.blank(index)).unwrap_or(end)
     }
 }
 
-/// The headings in force at a place that only moves forward.
-#[derive(Default)]
+/// The names of the sections around chunks, whose starts only move forward.
 struct HeadingPath<'a> {
+    text: &'a str,
+    segments: &'a Segments,
+    /// Sections that begin at or before the last chunk asked about.
     seen: usize,
-    open: Vec<&'a Heading>,
+    /// Those of them that go on.
+    open: Vec<&'a Section>,
 }
 
 impl<'a> HeadingPath<'a> {
-    /// The path after all of `segments`, which extend the ones given before.
-    fn advance(&mut self, segments: &'a [Segment]) -> String {
-        for heading in segments
-            .iter()
-            .skip(self.seen)
-            .filter_map(|it| it.heading.as_ref())
-        {
-            self.open.retain(|open| open.level < heading.level);
-            self.open.push(heading);
+    fn new(text: &'a str, segments: &'a Segments) -> Self {
+        Self {
+            text,
+            segments,
+            seen: 0,
+            open: Vec::new(),
         }
-        self.seen = segments.len();
-        let texts = self.open.iter().map(|open| open.text.as_str());
-        texts
-            .filter(|text| !text.is_empty())
+    }
+
+    /// The sections that hold all the words of a chunk, outermost first.
+    fn of(&mut self, chunk: &Range<usize>) -> String {
+        let text = &self.text[chunk.clone()];
+        let first = text.find(char::is_alphanumeric).unwrap_or(0);
+        let last = text.rfind(char::is_alphanumeric).unwrap_or(first);
+        let (first, last) = (chunk.start + first, chunk.start + last);
+        let sections = &self.segments.sections[self.seen..];
+        for section in sections.iter().take_while(|it| it.bytes.start <= first) {
+            self.seen += 1;
+            self.open
+                .retain(|open| open.bytes.end > section.bytes.start);
+            self.open.push(section);
+        }
+        let around = self.open.iter().filter(|it| it.bytes.end > last);
+        let names = around.map(|section| section.name.as_str());
+        names
+            .filter(|name| !name.is_empty())
             .collect::<Vec<_>>()
             .join(" > ")
     }
@@ -229,11 +282,17 @@ impl<'a> HeadingPath<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        super::segment::{
+            Kind, Layout, layout, segment,
+            tests::{any_kind, any_text},
+        },
+        *,
+    };
 
-    /// Packs with one token per byte that is not white space.
+    /// Packs Markdown with one token per byte that is not white space.
     fn pack_bytes(text: &str, max: u32, overlap: u32, window: u32) -> Vec<ChunkSpan> {
-        let segments = segment(text);
+        let segments = segment(text, layout(text, Kind::Markdown));
         let limits = Limits {
             max_tokens: max,
             overlap_tokens: overlap,
@@ -242,14 +301,14 @@ mod tests {
         pack(text, &segments, &tokens_of(text, &segments), limits)
     }
 
-    fn tokens_of(text: &str, segments: &[Segment]) -> Vec<u32> {
+    fn tokens_of(text: &str, segments: &Segments) -> Vec<u32> {
         let solid = |it: &Segment| -> usize {
             text[it.bytes.clone()]
                 .split_whitespace()
                 .map(str::len)
                 .sum()
         };
-        segments.iter().map(|it| solid(it) as u32).collect()
+        segments.pieces.iter().map(|it| solid(it) as u32).collect()
     }
 
     /// Each chunk's text and heading path.
@@ -317,7 +376,8 @@ mod tests {
     #[test]
     fn chunks_cut_elsewhere_get_their_places() {
         let text = "intro\n# A\naaaa\n\n## B\nbbbb\ncc cc\n";
-        let places = places(text, vec![0..9, 7..16, 14..24, 24..text.len()]);
+        let segments = segment(text, layout(text, Kind::Markdown));
+        let places = places(text, &segments, vec![0..9, 7..16, 14..24, 24..text.len()]);
         let shown: Vec<_> = places
             .iter()
             .map(|it| {
@@ -338,7 +398,7 @@ mod tests {
         // Where they fall as ours do, they get what ours have.
         let ours = pack_bytes(text, 13, 8, 10);
         let bytes = ours.iter().map(|it| it.span.bytes.clone()).collect();
-        assert_eq!(super::places(text, bytes), ours);
+        assert_eq!(super::places(text, &segments, bytes), ours);
     }
 
     #[test]
@@ -352,43 +412,89 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "one token count per segment")]
+    #[should_panic(expected = "one token count per piece")]
     fn counts_must_match() {
         let limits = Limits {
             max_tokens: 1,
             overlap_tokens: 0,
             window_tokens: 0,
         };
-        pack("a", &segment("a"), &[], limits);
+        pack("a", &segment("a", Layout::default()), &[], limits);
+    }
+
+    #[test]
+    fn a_block_that_fits_is_never_cut() {
+        let text = "aa\n```\nbbbb\ncccc\n```\n| a |\n|---|\n| b |\n\ndd\n";
+        let cut = |max| {
+            let chunks = shown(text, pack_bytes(text, max, 4, 3));
+            chunks.into_iter().map(|it| it.0).collect::<Vec<_>>()
+        };
+        let table = "| a |\n|---|\n| b |\n\ndd\n";
+        // Not even where the chunk before it is short.
+        assert_eq!(cut(14), ["aa\n", "```\nbbbb\ncccc\n```\n", table]);
+        assert_eq!(cut(17), ["aa\n```\nbbbb\ncccc\n```\n", table]);
+    }
+
+    #[test]
+    fn a_heading_stays_with_what_is_below_it() {
+        for text in [
+            "aaaaaaaa\n\n## H\n\n```\nbbbbbbbb\n```\n",
+            "aaaaaaaa\n\n## H\n\nbbbbbbbbbbbbb\n",
+        ] {
+            let chunks = pack_bytes(text, 19, 0, 8);
+            let starts: Vec<_> = chunks.into_iter().map(|it| it.span.bytes.start).collect();
+            assert_eq!(starts, [0, 10], "{text}");
+        }
+    }
+
+    #[test]
+    fn the_path_is_of_what_holds_the_whole_chunk() {
+        let text = "# A\n## B\nbb\n## C\ncc\n### D\ndddddd\n***\n# E\neeee\n";
+        let expected = [
+            ("# A\n## B\nbb\n", "A"),
+            ("## C\ncc\n", "A > C"),
+            ("### D\ndddddd\n", "A > C > D"),
+            // A rule says nothing.
+            ("***\n# E\neeee\n", "E"),
+        ];
+        let expected = expected.map(|(text, path)| (text, path.to_owned()));
+        assert_eq!(shown(text, pack_bytes(text, 10, 0, 9)), expected);
     }
 
     proptest! {
         #[test]
         fn chunks_hold_the_document(
-            text in "([a-z\u{e9}]{1,9} |[a-z]{150,400}|\n|\n\n|# h\n|## i\n|```\n|- |\\. |\t){0,120}",
-            max in 1_u32..120,
+            text in any_text(),
+            kind in any_kind(),
+            max in 1_u32..300,
             overlap in 0_u32..60,
             window in 0_u32..60,
             feed_tokens in 0_u32..2,
         ) {
-            let segments = segment(&text);
+            let segments = segment(&text, layout(&text, kind));
             let mut tokens = tokens_of(&text, &segments);
-            for (count, segment) in tokens.iter_mut().zip(&segments) {
-                *count += feed_tokens * text[segment.bytes.clone()].matches('\n').count() as u32;
+            for (count, piece) in tokens.iter_mut().zip(&segments.pieces) {
+                *count += feed_tokens * text[piece.bytes.clone()].matches('\n').count() as u32;
             }
             let limits = Limits { max_tokens: max, overlap_tokens: overlap, window_tokens: window };
             let chunks = pack(&text, &segments, &tokens, limits);
             prop_assert_eq!(chunks.is_empty(), text.trim().is_empty());
+            let within = |from: usize, to: usize| -> (u32, usize) {
+                let inside = segments.pieces.iter().zip(&tokens)
+                    .filter(|(it, _)| it.bytes.start >= from && it.bytes.end <= to);
+                inside.fold((0, 0), |(sum, count), (_, &tokens)| (sum + tokens, count + 1))
+            };
+            let block = |whole: &Range<usize>| {
+                let pieces = &segments.pieces[whole.clone()];
+                pieces[0].bytes.start..pieces[pieces.len() - 1].bytes.end
+            };
+            let mut fitting = segments.wholes.iter().map(block).collect::<Vec<_>>();
+            fitting.retain(|block| within(block.start, block.end).0 <= max);
             let (mut end, mut last_start) = (0, None);
             for ChunkSpan { span: TextSpan { bytes, lines }, .. } in &chunks {
                 prop_assert!(last_start < Some(bytes.start) && bytes.end > end);
                 // No gap but white space; repeats within the limit.
                 prop_assert!(bytes.start <= end || text[end..bytes.start].trim().is_empty());
-                let within = |from: usize, to: usize| -> (u32, usize) {
-                    let inside = segments.iter().zip(&tokens)
-                        .filter(|(it, _)| it.bytes.start >= from && it.bytes.end <= to);
-                    inside.fold((0, 0), |(sum, count), (_, &tokens)| (sum + tokens, count + 1))
-                };
                 prop_assert!(within(bytes.start, end).0 <= 2 * overlap);
                 let (sum, count) = within(bytes.start, bytes.end);
                 prop_assert!(sum <= max || count == 1);
@@ -399,6 +505,10 @@ mod tests {
                 let chunk = chunk.unwrap_or_default();
                 let inner = chunk.strip_suffix('\n').unwrap_or(chunk);
                 prop_assert_eq!(lines.1, feeds(bytes.start + inner.len()) + 1);
+                for block in &fitting {
+                    let cut = |at: usize| block.start < at && at < block.end;
+                    prop_assert!(!cut(bytes.start) && !cut(bytes.end), "{:?} cuts {:?}", bytes, block);
+                }
                 (end, last_start) = (bytes.end, Some(bytes.start));
             }
             prop_assert!(text[end..].trim().is_empty());

@@ -2,10 +2,12 @@
 
 pub mod chunk;
 mod front_matter;
+pub mod language;
 mod needle;
 mod outline;
 pub mod qmd;
 pub mod query;
 pub mod segment;
 pub mod snippet;
+pub mod syntax;
 pub mod title;

@@ -24,7 +24,14 @@ pub(super) enum Block {
     /// ATX (`# x`) or setext (underlined).
     Heading(Heading),
     /// A fenced code block, to the end of its closing fence.
-    Fence,
+    Fence {
+        /// What stands behind the opening fence.
+        info: String,
+    },
+    /// An indented code block.
+    Code,
+    /// A table.
+    Table,
     /// A thematic break.
     Rule,
     /// An item of any list.
@@ -36,6 +43,7 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
     let base = body_start(text);
     let options = Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TABLES
         | Options::ENABLE_WIKILINKS;
     let mut blocks = Vec::new();
     // The text of the heading being read.
@@ -57,9 +65,14 @@ pub(super) fn blocks(text: &str) -> Vec<(Range<usize>, Block)> {
             }
             (Event::Text(part) | Event::Code(part), Some(raw)) => raw.push_str(&part),
             (Event::SoftBreak | Event::HardBreak, Some(raw)) => raw.push(' '),
-            (Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(_))), _) => {
-                blocks.push((bytes, Block::Fence));
+            (Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))), _) => {
+                let info = info.into_string();
+                blocks.push((bytes, Block::Fence { info }));
             }
+            (Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)), _) => {
+                blocks.push((bytes, Block::Code));
+            }
+            (Event::Start(Tag::Table(_)), _) => blocks.push((bytes, Block::Table)),
             (Event::Rule, _) => blocks.push((bytes, Block::Rule)),
             (Event::Start(Tag::Item), _) => blocks.push((bytes, Block::Item)),
             _ => {}
@@ -123,7 +136,8 @@ mod tests {
         let text =
             "---\n# x\na: 1\n---\n```sh\n# no\n```\n1. step\n\n   ~~~\n   # no\n   ~~~\n\n# yes\n";
         assert_eq!(headings(text), [(1, "yes".to_owned())]);
-        assert_eq!(blocks(text)[0], (17..31, Block::Fence));
+        let info = "sh".to_owned();
+        assert_eq!(blocks(text)[0], (17..31, Block::Fence { info }));
     }
 
     #[test]

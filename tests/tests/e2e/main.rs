@@ -1,6 +1,7 @@
 //! The end-to-end tests: real daemons, real models, real clients. One binary, so that it links once.
 
 mod access;
+mod chunking;
 mod download;
 mod engine;
 mod errors;

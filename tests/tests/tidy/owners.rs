@@ -17,7 +17,7 @@ struct Rule {
     owners: &'static [&'static str],
 }
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         bound: "qmdd",
         names: |path| from(path, &["rusqlite", "sqlite_vec"]),
@@ -41,6 +41,15 @@ const RULES: [Rule; 9] = [
         names: |path| from(path, &["notify", "ignore"]),
         what: "the file system's walk and watch",
         owners: &["ingest"],
+    },
+    Rule {
+        bound: "qmdd",
+        names: |path| {
+            let first = path.segments.first();
+            first.is_some_and(|first| first.starts_with("tree_sitter"))
+        },
+        what: "the grammars",
+        owners: &["text::syntax"],
     },
     Rule {
         bound: "qmdd",
@@ -167,6 +176,7 @@ fn a_breach_of_each_rule_is_seen() {
             "fn f() { reqwest::Client::new(); }",
         ),
         ("qmdd/src/store/mod.rs", "use ignore::WalkBuilder;"),
+        ("qmdd/src/text/chunk.rs", "use tree_sitter_rust::LANGUAGE;"),
         ("qmdd/src/search/mod.rs", "use tonic::Status;"),
         (
             "qmdd/src/search/mod.rs",

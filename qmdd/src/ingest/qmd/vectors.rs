@@ -19,7 +19,10 @@ use crate::{
         },
     },
     store::{EmbeddedChunk, EmbeddedContent, Pending, QmdCut, QmdIndex, QmdMaker, Store},
-    text::{chunk, qmd as text_qmd},
+    text::{
+        chunk, qmd as text_qmd,
+        segment::{Kind, layout, segment},
+    },
 };
 
 /// Documents fetched, and stored, in one go.
@@ -289,10 +292,11 @@ impl Run<'_> {
         if !same {
             return Err(Left::Title);
         }
+        let segments = segment(text, layout(text, Kind::of(&pending.path)));
         Ok(Known {
             content: pending.content_id,
             hash,
-            spans: chunk::places(text, chunks),
+            spans: chunk::places(text, &segments, chunks),
             prompts,
         })
     }

@@ -12,7 +12,7 @@ use crate::{
         backend::{Backend, InferError},
         prompts,
     },
-    ingest::{IngestError, embed},
+    ingest::{EmbedOptions, IngestError, embed},
     text::chunk,
 };
 
@@ -86,7 +86,12 @@ impl Embedding {
             return Ok(());
         };
         let store = self.index.store();
-        let done = embed(store, backend, &scope, false, |_| (), &turn.cancel).await?;
+        let options = EmbedOptions {
+            force: false,
+            grammars: true,
+            program: self.index.program().to_owned(),
+        };
+        let done = embed(store, backend, &scope, &options, |_| (), &turn.cancel).await?;
         tracing::debug!(documents = done.documents, chunks = done.chunks, "embedded");
         Ok(())
     }

@@ -13,7 +13,7 @@ mod sight;
 
 use std::{
     ops::Deref,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -57,6 +57,8 @@ pub trait Watched: Send + Sync + 'static {
     fn embedding(&self) -> &Turn;
     /// The backend, for one run of embedding.
     fn backend(&self) -> Lent;
+    /// The daemon's executable, which parses in processes of its own.
+    fn program(&self) -> &Path;
 }
 
 /// The watching of an index. It goes on until it is stopped, or dropped.

@@ -1,8 +1,10 @@
 //! `make bench`: how good the three modes rank judged collections, and how long qmdctl takes as a
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
 //! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
-//! saved file is found, and what watching costs. docs/benchmarks.md tells the method.
+//! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
+//! docs/benchmarks.md tells the method.
 
+mod chunk;
 mod collection;
 mod engine;
 mod figures;
@@ -35,11 +37,12 @@ fn main() -> Result<()> {
     match arguments.split_first() {
         None => search(),
         Some((first, sections)) if first == "engine" => engine::measure(sections),
+        Some((first, sections)) if first == "chunk" => chunk::measure(sections),
         Some((first, [])) if first == "remote" => remote::measure(),
         Some((first, sections)) if first == "watch" => watch::measure(sections),
         Some(_) => bail!(
-            "there are `bench`, `bench engine [SECTION]...`, `bench remote` and \
-             `bench watch [SECTION]...`"
+            "there are `bench`, `bench engine [SECTION]...`, `bench chunk [SECTION]...`, `bench remote` \
+             and `bench watch [SECTION]...`"
         ),
     }
 }
