@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench bench-engine bench-remote bench-watch bench-chunk models foreign remote llama-server modal-local clean
+.PHONY: help demo test build lint bench bench-engine bench-lexical bench-remote bench-watch bench-chunk models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -39,6 +39,9 @@ bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPST
 
 bench-engine: build models ## measure the inference engine by itself (the same variables)
 	target/release/bench engine
+
+bench-lexical: build ## measure search by words, also in a large index (QMD_BENCH_DATA)
+	target/release/bench lexical
 
 bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
 	target/release/bench remote

@@ -28,6 +28,7 @@ pub(super) async fn run(
         min_score: args.min_score,
         full: args.full,
         explain: args.explain,
+        exhaustive: false,
     };
     let client = home.connect().await?;
     let reply = client.search().search(request).await?.into_inner();

@@ -50,6 +50,7 @@ impl SearchService for Search {
             limit: limit as usize,
             min_score: request.min_score.unwrap_or(0.0),
             full: request.full,
+            exhaustive: request.exhaustive,
             text: request.query,
         };
         // Dropped with the call when the client goes away, which cancels what it started.

@@ -22,8 +22,8 @@ use crate::{
 
 pub use error::SearchError;
 
-/// Hits each list contributes at least, however few are asked for: a document that is tenth in
-/// both lists may be first in the fusion.
+/// Hits each list contributes to a fusion at least, however few are asked for: a document that is
+/// tenth in both lists may be first in the fusion.
 const MIN_CANDIDATES: usize = 100;
 
 /// A search, checked.
@@ -41,6 +41,8 @@ pub struct Request {
     pub min_score: f64,
     /// Carry whole documents.
     pub full: bool,
+    /// Rank every document that has one of the words, however frequent that is.
+    pub exhaustive: bool,
 }
 
 /// What a search found, and how.
@@ -70,9 +72,19 @@ pub async fn search(
     let scope = Scope {
         collections: request.scope.clone(),
     };
-    let depth = request.limit.max(MIN_CANDIDATES);
+    let depth = match request.mode {
+        Mode::Lexical => request.limit,
+        Mode::Vector | Mode::Hybrid => request.limit.max(MIN_CANDIDATES),
+    };
     let (lexical, vector) = tokio::join!(
-        retrieve::lexical(store, &query, &scope, depth, request.mode),
+        retrieve::lexical(
+            store,
+            &query,
+            &scope,
+            depth,
+            request.mode,
+            request.exhaustive
+        ),
         retrieve::vector(
             store,
             backend,
@@ -127,8 +139,8 @@ fn rank(
             .map(|(place, hit)| {
                 single(
                     Stage::Lexical,
-                    hit.bm25,
-                    score::lexical(hit.bm25),
+                    hit.score,
+                    score::lexical(hit.score),
                     place,
                     hit.document,
                 )
@@ -146,7 +158,7 @@ fn rank(
             let raw = |list: usize, rank: u32| {
                 let place = rank as usize - 1;
                 if list == 0 {
-                    lexical[place].bm25
+                    lexical[place].score
                 } else {
                     vector[place].similarity
                 }

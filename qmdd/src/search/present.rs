@@ -6,7 +6,10 @@ use super::retrieve::VectorRun;
 use crate::{
     domain::{Contribution, Hit},
     store::{Store, StoreError},
-    text::{query::LexicalQuery, snippet::snippet},
+    text::{
+        query::LexicalQuery,
+        snippet::{Terms, snippet},
+    },
 };
 
 /// A document with its score.
@@ -36,13 +39,13 @@ pub(super) async fn hits(
         .flat_map(|run| &run.hits)
         .map(|hit| (hit.document, hit.chunk.bytes.clone()))
         .collect();
-    let words = query.words();
+    let mut terms = Terms::new(query.words());
     let hits = ranked.into_iter().filter_map(|ranked| {
         let document = documents.remove(&ranked.document)?;
         let focus = matched
             .remove(&ranked.document)
             .filter(|bytes| document.text.get(bytes.clone()).is_some());
-        let passage = snippet(&document.text, &words, focus);
+        let passage = snippet(&document.text, &mut terms, focus);
         Some(Hit {
             docid: document.hash.docid(),
             score: ranked.score,

@@ -66,12 +66,15 @@ pub(super) async fn lexical(
     scope: &Scope,
     depth: usize,
     mode: Mode,
+    exhaustive: bool,
 ) -> Result<Option<LexicalRun>, SearchError> {
     if mode == Mode::Vector {
         return Ok(None);
     }
     let started = Instant::now();
-    let hits = store.lexical(query.clone(), scope.clone(), depth).await?;
+    let hits = store
+        .lexical(query.clone(), scope.clone(), depth, exhaustive)
+        .await?;
     Ok(Some(LexicalRun {
         hits,
         elapsed: started.elapsed(),

@@ -4,10 +4,16 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use tokio::task::spawn_blocking;
+
 use super::{
-    FileStamp, Store, StoreError, changes, error::Fault, id_list, scope::collection_id, tokens,
+    FileStamp, Store, StoreError, changes, error::Fault, id_list, lexical::Entry,
+    scope::collection_id,
 };
-use crate::domain::{CollectionName, ContentHash};
+use crate::{
+    domain::{CollectionName, ContentHash},
+    text::words::Analyzer,
+};
 
 /// A change to a collection's documents.
 #[derive(Debug, Clone)]
@@ -50,25 +56,42 @@ impl Store {
         collection: &CollectionName,
         changes: Vec<Change>,
     ) -> Result<(), StoreError> {
+        // Before the writer is asked: it is one for all, and this is most of the work.
+        let analyzed = spawn_blocking(move || (entries(&changes), changes)).await;
+        let (entries, changes) =
+            analyzed.map_err(|panic| StoreError::Internal(panic.to_string()))?;
         let (collection, changes) = (collection.clone(), Arc::new(changes));
         let (named, planned) = (collection.clone(), Arc::clone(&changes));
         self.write_and_tell(
             move |connection| changes::of_changes(connection, &named, &planned),
-            move |connection| apply(connection, &collection, &changes),
+            move |connection| apply(connection, &collection, &changes, &entries),
         )
         .await
     }
+}
+
+/// The tokens of each document that is put.
+fn entries(changes: &[Change]) -> Vec<Option<Entry>> {
+    let mut analyzer = Analyzer::new();
+    let entry = |change: &Change| match change {
+        Change::Put {
+            path, title, text, ..
+        } => Some(Entry::new(&mut analyzer, title, path, text)),
+        Change::Touch { .. } | Change::Remove { .. } => None,
+    };
+    changes.iter().map(entry).collect()
 }
 
 fn apply(
     connection: &Connection,
     collection: &CollectionName,
     changes: &[Change],
+    entries: &[Option<Entry>],
 ) -> Result<(), Fault> {
     let collection = collection_id(connection, collection)?;
     // Contents that lost a document, and may have lost their last.
     let mut released = Vec::new();
-    for change in changes {
+    for (change, entry) in changes.iter().zip(entries) {
         match change {
             Change::Put {
                 path,
@@ -80,7 +103,9 @@ fn apply(
                 released.extend(content_of(connection, collection, path)?);
                 let content = intern(connection, hash, text)?;
                 let document = upsert(connection, collection, path, title, content, stamp)?;
-                index_words(connection, document, title, path, text)?;
+                if let Some(entry) = entry {
+                    entry.put(connection, document, collection, content)?;
+                }
             }
             Change::Touch { path, stamp } => {
                 connection
@@ -170,27 +195,6 @@ fn upsert(
             ],
             |row| row.get(0),
         )
-}
-
-fn index_words(
-    connection: &Connection,
-    document: i64,
-    title: &str,
-    path: &str,
-    text: &str,
-) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "INSERT OR REPLACE INTO documents_fts (rowid, title, path, body)
-             VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![
-            document,
-            tokens::separate(title),
-            tokens::separate(path),
-            tokens::separate(text)
-        ])?;
-    Ok(())
 }
 
 /// Deletes every content that no document points at, with its chunks and vectors.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::{
     error::{Fault, StoreError},
-    migrations,
+    lexical, migrations,
 };
 
 /// Marks the file as ours (`file` and `PRAGMA application_id` show it): "qmdd" in ASCII.
@@ -91,6 +91,7 @@ fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "mmap_size", 1_i64 << 30)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
+    lexical::register(&connection)?;
     Ok(connection)
 }
 

@@ -19,7 +19,6 @@ mod scope;
 #[cfg(test)]
 mod tests;
 mod threads;
-mod tokens;
 mod vectors;
 
 use std::{
@@ -67,6 +66,8 @@ struct Inner {
     pending: Mutex<Option<PendingCount>>,
     /// Tells of what is committed.
     events: broadcast::Sender<StoreEvent>,
+    /// How frequent words are.
+    statistics: lexical::Newest,
 }
 
 impl Store {
@@ -98,6 +99,7 @@ impl Store {
                 revision,
                 pending: Mutex::new(None),
                 events: changes::channel(),
+                statistics: lexical::Newest::default(),
             }),
         })
     }

@@ -214,7 +214,7 @@ impl Store {
                     "DELETE FROM {table} WHERE content_id IN (
                          SELECT content_id FROM documents WHERE {condition})"
                 );
-                transaction.prepare_cached(&sql)?.execute([ids])?;
+                transaction.prepare_cached(&sql)?.execute([&ids])?;
             }
             Ok(())
         })

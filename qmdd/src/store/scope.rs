@@ -19,8 +19,8 @@ pub struct Scope {
 pub(super) enum Filter {
     /// Every collection there is: nothing to filter.
     All,
-    /// Some: a JSON array of `collections.id`, empty when none is known.
-    Some(String),
+    /// Some: their `collections.id`, none when none is known.
+    Some(Vec<i64>),
 }
 
 impl Filter {
@@ -41,18 +41,21 @@ impl Filter {
         Ok(if chosen.len() == known.len() {
             Self::All
         } else {
-            Self::Some(id_list(chosen))
+            Self::Some(chosen)
         })
     }
 
     /// A condition on a column that holds `collections.id`, with the parameter's value. The
     /// parameter is there in either case, so that all statements bind alike.
-    pub(super) fn condition(&self, column: &str, parameter: &str) -> (String, Option<&str>) {
+    pub(super) fn condition(&self, column: &str, parameter: &str) -> (String, Option<String>) {
         match self {
             Self::All => (format!("{parameter} IS NULL"), None),
             Self::Some(ids) => {
                 let list = format!("SELECT value FROM json_each({parameter})");
-                (format!("{column} IN ({list})"), Some(ids))
+                (
+                    format!("{column} IN ({list})"),
+                    Some(id_list(ids.iter().copied())),
+                )
             }
         }
     }

@@ -1,9 +1,8 @@
-//! Pure text work: titles, chunks, snippets and the grammar of lexical queries. No IO.
+//! Pure text work: titles, chunks, words, snippets and the grammar of lexical queries. No IO.
 
 pub mod chunk;
 mod front_matter;
 pub mod language;
-mod needle;
 mod outline;
 pub mod qmd;
 pub mod query;
@@ -11,3 +10,4 @@ pub mod segment;
 pub mod snippet;
 pub mod syntax;
 pub mod title;
+pub mod words;

@@ -24,7 +24,21 @@ pub struct Term {
     pub phrase: bool,
     /// Typed with a star after it: its last word may go on.
     pub prefix: bool,
+    /// Where it must stand; anywhere by default.
+    pub field: Option<Field>,
 }
+
+/// A part of a document that a term can be bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// Its title.
+    Title,
+    /// Its path inside the collection.
+    Path,
+}
+
+/// What is typed before a term to bind it.
+const FIELDS: [(&str, Field); 2] = [("title:", Field::Title), ("path:", Field::Path)];
 
 /// The text is no query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +84,7 @@ impl LexicalQuery {
     /// - `"two words"` is a phrase; a quote without its partner is an ordinary character;
     /// - `-word` and `-"two words"` exclude; `--flag` is a word;
     /// - `wor*` and `"two wor"*` match words that begin so;
+    /// - `title:word` and `path:"two words"` look in the title, in the path;
     /// - anything else is a word, punctuation in it kept (`foo_bar`, `a.b.c`, `C++`). What holds
     ///   no letter or digit is passed over.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
@@ -85,7 +100,9 @@ impl LexicalQuery {
             let negated = rest
                 .strip_prefix('-')
                 .filter(|tail| tail.starts_with(char::is_alphanumeric) || quoted(tail).is_some());
-            let (term, tail) = next_term(negated.unwrap_or(rest));
+            let (field, rest_of_term) = field(negated.unwrap_or(rest));
+            let (term, tail) = next_term(rest_of_term);
+            let term = Term { field, ..term };
             if term.text.contains(char::is_alphanumeric) {
                 let list = if negated.is_some() {
                     &mut none
@@ -121,6 +138,7 @@ fn next_term(text: &str) -> (Term, &str) {
             text: inner.trim().to_owned(),
             phrase: true,
             prefix: open.is_some(),
+            field: None,
         };
         return (term, open.unwrap_or(tail));
     }
@@ -131,9 +149,20 @@ fn next_term(text: &str) -> (Term, &str) {
             text: stem.to_owned(),
             phrase: false,
             prefix: stem.len() < word.len(),
+            field: None,
         },
         tail,
     )
+}
+
+/// The field that a text starts with the name of, and what follows the name. `title: x` names none.
+fn field(text: &str) -> (Option<Field>, &str) {
+    let named = FIELDS.iter().find_map(|(name, field)| {
+        let rest = text.strip_prefix(name)?;
+        let bound = rest.starts_with(char::is_alphanumeric) || quoted(rest).is_some();
+        bound.then_some((Some(*field), rest))
+    });
+    named.unwrap_or((None, text))
 }
 
 /// What stands in the quotes that a text starts with, and what follows them.
@@ -151,10 +180,15 @@ mod tests {
     fn show(text: &str) -> String {
         let term = |term: &Term| {
             let star = if term.prefix { "*" } else { "" };
+            let field = match term.field {
+                None => "",
+                Some(Field::Title) => "title=",
+                Some(Field::Path) => "path=",
+            };
             if term.phrase {
-                format!("<{}>{star}", term.text)
+                format!("{field}<{}>{star}", term.text)
             } else {
-                format!("{}{star}", term.text)
+                format!("{field}{}{star}", term.text)
             }
         };
         let list = |terms: &[Term]| terms.iter().map(term).collect::<Vec<_>>().join(" ");
@@ -187,6 +221,10 @@ mod tests {
             ("a - b & ? \"\" \"..\" *", "a b |"),
             ("東京 タワー*", "東京 タワー* |"),
             ("--\"a b\"", "--\"a b\" |"),
+            (
+                "title:wing -path:old* path:\"a b\" title: x Title:y",
+                "title=wing path=<a b> title: x Title:y | path=old*",
+            ),
         ] {
             assert_eq!(show(text), expected, "{text}");
         }

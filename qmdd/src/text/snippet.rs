@@ -1,11 +1,11 @@
 //! The passage of a document that shows best why it was found.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use super::{
     front_matter::body_start,
-    needle::{Needle, fold, needles, starts_word},
     outline::{Block, blocks},
+    words::{Language, Sought},
 };
 
 /// Longest snippet, in characters.
@@ -29,19 +29,42 @@ pub struct Snippet {
     pub lines: (u32, u32),
 }
 
+/// The words to show in passages, whatever language the texts are in.
+#[derive(Debug, Default)]
+pub struct Terms {
+    words: Vec<String>,
+    by_language: HashMap<Language, Sought>,
+}
+
+impl Terms {
+    /// Words as they were typed.
+    pub fn new(words: Vec<String>) -> Self {
+        Self {
+            words,
+            by_language: HashMap::new(),
+        }
+    }
+
+    fn in_language_of(&mut self, text: &str) -> &mut Sought {
+        let language = Language::of(text);
+        self.by_language
+            .entry(language)
+            .or_insert_with(|| Sought::new(&self.words, language))
+    }
+}
+
 /// The best passage for `terms` in `text`, within the bytes of `focus` when they are given (a focus
 /// that does not lie in the text counts as none).
 ///
 /// The best line is the one that holds the most distinct terms, a term counting for more the rarer
-/// it is in the searched part. A term matches at the start of a word, whatever its case and its
-/// inflection. With no match the snippet is the beginning of the searched part, without front
-/// matter and title.
-pub fn snippet(text: &str, terms: &[String], focus: Option<Range<usize>>) -> Snippet {
+/// it is in the searched part. A term matches the words that the index finds it by. With no match the
+/// snippet is the beginning of the searched part, without front matter and title.
+pub fn snippet(text: &str, terms: &mut Terms, focus: Option<Range<usize>>) -> Snippet {
     let focus = focus
         .filter(|it| text.get(it.clone()).is_some())
         .unwrap_or(0..text.len());
     let searched = &text[focus.clone()];
-    let (anchor, before) = match best_match(searched, &needles(terms)) {
+    let (anchor, before) = match best_match(searched, terms.in_language_of(text)) {
         Some(at) => (at, BEFORE),
         None => (beginning(text, &focus) - focus.start, 0),
     };
@@ -59,21 +82,21 @@ struct Match {
     line: usize,
     /// Byte offset in the text.
     at: usize,
-    needle: usize,
+    term: usize,
 }
 
 /// Where the rarest term of the best line stands.
-fn best_match(text: &str, needles: &[Needle]) -> Option<usize> {
-    let matches = matches(text, needles);
+fn best_match(text: &str, sought: &mut Sought) -> Option<usize> {
+    let matches = matches(text, sought);
     let lines = || matches.chunk_by(|a, b| a.line == b.line);
     let count = lines().count() as f64;
-    let mut holding = vec![0.0; needles.len()];
+    let mut holding = vec![0.0; sought.count()];
     for found in &matches {
-        holding[found.needle] += 1.0;
+        holding[found.term] += 1.0;
     }
     // Inverse document frequency as in BM25, with the lines that match for documents.
     let rarity = |found: &Match| {
-        let holding: f64 = holding[found.needle];
+        let holding: f64 = holding[found.term];
         (1.0 + (count - holding + 0.5) / (holding + 0.5)).ln()
     };
     let (line, _) = lines()
@@ -85,27 +108,23 @@ fn best_match(text: &str, needles: &[Needle]) -> Option<usize> {
     Some(rarest.at)
 }
 
-/// The first match of each needle in each line, in order.
-fn matches(text: &str, needles: &[Needle]) -> Vec<Match> {
+/// The first match of each term in each line, in order.
+fn matches(text: &str, sought: &mut Sought) -> Vec<Match> {
+    let mut places = Vec::new();
+    sought.find(text, |range, term| places.push((range.start, term)));
+    places.sort_unstable();
+    let mut seen_in = vec![usize::MAX; sought.count()];
+    let (mut line, mut counted) = (0, 0);
     let mut matches = Vec::new();
-    if needles.is_empty() {
-        return matches;
-    }
-    let mut seen_in = vec![usize::MAX; needles.len()];
-    let (mut line, mut previous) = (0, ' ');
-    for (at, c) in text.char_indices() {
-        if c == '\n' {
-            line += 1;
-        } else if starts_word(previous, c) {
-            let first = fold(c);
-            for (needle, pattern) in needles.iter().enumerate() {
-                if seen_in[needle] != line && pattern.matches(first, &text[at..]) {
-                    seen_in[needle] = line;
-                    matches.push(Match { line, at, needle });
-                }
-            }
+    for (at, term) in places {
+        line += text[counted..at]
+            .bytes()
+            .filter(|&byte| byte == b'\n')
+            .count();
+        counted = at;
+        if std::mem::replace(&mut seen_in[term], line) != line {
+            matches.push(Match { line, at, term });
         }
-        previous = c;
     }
     matches
 }
@@ -226,8 +245,8 @@ mod tests {
     use super::*;
 
     fn find_in(text: &str, terms: &[&str], focus: Option<Range<usize>>) -> (String, (u32, u32)) {
-        let terms: Vec<_> = terms.iter().map(|&term| term.to_owned()).collect();
-        let snippet = snippet(text, &terms, focus);
+        let terms = terms.iter().map(|&term| term.to_owned()).collect();
+        let snippet = snippet(text, &mut Terms::new(terms), focus);
         (snippet.text, snippet.lines)
     }
 
@@ -326,7 +345,7 @@ mod tests {
                 let (a, b) = (boundary(a), boundary(b));
                 a.min(b)..a.max(b)
             });
-            let found = snippet(&text, &terms, focus.clone());
+            let found = snippet(&text, &mut Terms::new(terms), focus.clone());
             prop_assert!(found.text.chars().count() <= MAX_CHARS);
             let kept = found.text.trim_matches('\u{2026}');
             prop_assert!(text[focus.unwrap_or(0..text.len())].contains(kept));

@@ -2,6 +2,7 @@
 
 mod devices;
 mod v1;
+mod words;
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// Step `i` leads from format `i` to format `i + 1`. A released step never changes.
-const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[v1::up, devices::up];
+const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[v1::up, devices::up, words::up];
 
 /// Runs the steps that the database lacks, each in a transaction of its own.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), Fault> {

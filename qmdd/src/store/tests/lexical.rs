@@ -1,19 +1,24 @@
 //! Full-text search.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::text::query::LexicalQuery;
 
 impl Fixture {
     async fn search_in(&self, query: &str, scope: Scope, limit: usize) -> Vec<LexicalHit> {
         let query = LexicalQuery::parse(query).unwrap();
-        self.store.lexical(query, scope, limit).await.unwrap()
+        self.store
+            .lexical(query, scope, limit, false)
+            .await
+            .unwrap()
     }
 
     /// Paths that a query finds in the collection `notes`, best first.
     async fn search(&self, query: &str) -> Vec<String> {
         let hits = self.search_in(query, scope(&["notes"]), 100).await;
-        assert!(hits.iter().all(|hit| hit.bm25 > 0.0), "{hits:?}");
-        assert!(hits.is_sorted_by(|a, b| a.bm25 >= b.bm25), "{hits:?}");
+        assert!(hits.iter().all(|hit| hit.score > 0.0), "{hits:?}");
+        assert!(hits.is_sorted_by(|a, b| a.score >= b.score), "{hits:?}");
         self.paths(hits.iter().map(|hit| hit.document)).await
     }
 }
@@ -71,10 +76,87 @@ async fn phrases_prefixes_and_exclusions_hold() {
 }
 
 #[tokio::test]
-async fn identifiers_are_found_whole() {
+async fn names_are_found_whole_and_by_part() {
     let fixture = library().await;
-    for query in ["foo_bar", "a.b.c", "--dry-run", "gpt-4"] {
+    for query in ["foo_bar", "fooBar", "a.b.c", "--dry-run", "gpt-4", "dry"] {
         assert_eq!(fixture.search(query).await, ["code.md"], "{query}");
+    }
+    assert_eq!(fixture.search("foo").await.len(), 2);
+    // With its dashes it means the option.
+    fixture
+        .put("notes", &[("dry.md", "Dry\n\na dry run, a dry run of all")])
+        .await;
+    assert_eq!(
+        fixture.search("--dry-run").await,
+        ["code.md", "dry.md"],
+        "the option leads"
+    );
+}
+
+#[tokio::test]
+async fn all_words_outrank_some() {
+    let fixture = Fixture::new(&["notes"]).await;
+    let long = format!("Long\n\nrudder {} aileron", "other words ".repeat(300));
+    let many = "Rudder\n\n".to_owned() + &"rudder ".repeat(40);
+    fixture
+        .put(
+            "notes",
+            &[
+                ("many.md", &many),
+                ("long.md", &long),
+                ("x.md", "X\n\nother words"),
+            ],
+        )
+        .await;
+    assert_eq!(
+        fixture.search("the rudder and the aileron").await,
+        ["long.md", "many.md"]
+    );
+}
+
+#[tokio::test]
+async fn fields_bind_words() {
+    let fixture = library().await;
+    assert_eq!(fixture.search("title:wing").await, ["wing.md"]);
+    assert_eq!(fixture.search("title:\"wing\"").await, ["wing.md"]);
+    assert_eq!(fixture.search("path:code").await, ["code.md"]);
+    assert_eq!(fixture.search("wing -title:tail").await, ["wing.md"]);
+    assert_eq!(fixture.search("title:flutter").await, [""; 0]);
+    assert_eq!(fixture.search("title:flutter heat").await, ["heat.md"]);
+}
+
+#[tokio::test]
+async fn words_of_other_languages_are_found() {
+    let fixture = Fixture::new(&["notes"]).await;
+    fixture
+        .put(
+            "notes",
+            &[
+                ("en.md", "House\n\nThe houses are on the river."),
+                (
+                    "de.md",
+                    "Häuser\n\nDie Häuser am Fluss sind alt, auch die Gebäudeversicherung.",
+                ),
+                ("ru.md", "Книги\n\nНа столе лежали новые книги."),
+                (
+                    "fr.md",
+                    "Maisons\n\nLes maisons sont dans la forêt et sur la mer.",
+                ),
+                ("th.md", "ภาษา\n\nภาษาไทยง่ายมาก"),
+            ],
+        )
+        .await;
+    for (query, path) in [
+        ("Haus", "de.md"),
+        ("haeuser", "de.md"),
+        ("Versicherung", "de.md"),
+        ("книга", "ru.md"),
+        ("foret", "fr.md"),
+        ("maison", "fr.md"),
+        ("houses", "en.md"),
+        ("ภาษาไทย", "th.md"),
+    ] {
+        assert_eq!(fixture.search(query).await, [path], "{query}");
     }
 }
 
@@ -117,7 +199,6 @@ async fn nothing_typed_is_syntax() {
     ] {
         assert!(!fixture.search(query).await.is_empty(), "{query:?}");
     }
-    assert_eq!(fixture.search("title:wing").await, [""; 0]);
     assert_eq!(fixture.search("²³").await, [""; 0]);
 }
 
@@ -191,4 +272,31 @@ async fn the_index_follows_changes() {
         0
     );
     fixture.assert_whole().await;
+}
+
+/// What people and programs type, and what is syntax elsewhere.
+fn query() -> impl proptest::strategy::Strategy<Value = String> {
+    let word = "[a-z]{1,4}|wing|the|\"[a-z ]{0,6}\"\\*?|-?(title|path):[a-z*\"]{0,4}|[a-zA-Z_.:/+#&'’-]{1,6}\\*?|\
+                AND|OR|NOT|NEAR\\(|[\"*^{}():;,+?-]{1,3}|検索語?|ไทย|ß|\u{301}|\0|\\PC{1,4}";
+    proptest::collection::vec(word, 0..8).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn no_query_is_a_syntax_error(queries in proptest::collection::vec(query(), 40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let fixture = library().await;
+            for text in queries {
+                let Ok(query) = LexicalQuery::parse(&text) else { continue };
+                for exhaustive in [false, true] {
+                    let scope = scope(&["notes"]);
+                    let found = fixture.store.lexical(query.clone(), scope, 9, exhaustive).await;
+                    assert!(found.is_ok(), "{text:?}: {found:?}");
+                }
+            }
+        });
+    }
 }

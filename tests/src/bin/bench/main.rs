@@ -2,6 +2,7 @@
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
 //! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
+//! `make bench-lexical`: search by words.
 //! docs/benchmarks.md tells the method.
 
 mod chunk;
@@ -9,6 +10,7 @@ mod collection;
 mod engine;
 mod figures;
 mod latency;
+mod lexical;
 mod metrics;
 mod process;
 mod quality;
@@ -39,10 +41,11 @@ fn main() -> Result<()> {
         Some((first, sections)) if first == "engine" => engine::measure(sections),
         Some((first, sections)) if first == "chunk" => chunk::measure(sections),
         Some((first, [])) if first == "remote" => remote::measure(),
+        Some((first, [])) if first == "lexical" => lexical::measure(),
         Some((first, sections)) if first == "watch" => watch::measure(sections),
         Some(_) => bail!(
-            "there are `bench`, `bench engine [SECTION]...`, `bench chunk [SECTION]...`, `bench remote` \
-             and `bench watch [SECTION]...`"
+            "there are `bench`, `bench engine [SECTION]...`, `bench chunk [SECTION]...`, `bench lexical`, \
+             `bench remote` and `bench watch [SECTION]...`"
         ),
     }
 }
