@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench bench-engine bench-lexical bench-remote bench-watch bench-chunk models foreign remote llama-server modal-local clean
+.PHONY: help demo test build lint bench bench-chunk bench-engine bench-lexical bench-remote bench-vectors bench-watch models foreign remote llama-server modal-local clean
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -48,6 +48,9 @@ bench-remote: build models foreign llama-server ## measure the remote end agains
 
 bench-chunk: build models ## measure how documents are cut (QMD_BENCH_CODE, QMD_BENCH_DATA)
 	target/release/bench chunk
+
+bench-vectors: build models ## measure vector search up to a million vectors (QMD_BENCH_DATA); takes half an hour
+	target/release/bench vectors
 
 bench-watch: build models ## measure how soon a saved file is found, and what watching costs
 	target/release/bench watch

@@ -33,6 +33,7 @@ use self::{
     error::Fault,
     pending::PendingCount,
     threads::{READERS, Threads},
+    vectors::Keeper,
 };
 
 pub use self::{
@@ -47,7 +48,7 @@ pub use self::{
     pending::{EmbeddedChunk, EmbeddedContent, Pending},
     qmd::{QmdCollection, QmdCut, QmdDocument, QmdError, QmdIndex, QmdMaker},
     scope::Scope,
-    vectors::VectorHit,
+    vectors::{CoarseSize, VectorHit},
 };
 
 /// An open index. Clones share it.
@@ -68,6 +69,8 @@ struct Inner {
     events: broadcast::Sender<StoreEvent>,
     /// How frequent words are.
     statistics: lexical::Newest,
+    /// The vectors in memory.
+    vectors: Arc<Keeper>,
 }
 
 impl Store {
@@ -92,6 +95,7 @@ impl Store {
             StoreError::Internal(format!("the database threads did not start: {error}"))
         })?;
         let revision = threads.revision();
+        let vectors = Keeper::start(&path);
         Ok(Self {
             inner: Arc::new(Inner {
                 path,
@@ -100,6 +104,7 @@ impl Store {
                 pending: Mutex::new(None),
                 events: changes::channel(),
                 statistics: lexical::Newest::default(),
+                vectors,
             }),
         })
     }
@@ -113,8 +118,13 @@ impl Store {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
+        let vectors = Arc::clone(&self.inner.vectors);
+        let close = move |threads: Threads| {
+            vectors.close();
+            threads.close();
+        };
         if let Some(threads) = threads
-            && let Err(panic) = spawn_blocking(move || threads.close()).await
+            && let Err(panic) = spawn_blocking(move || close(threads)).await
         {
             tracing::error!(%panic, "the index was not closed in good order");
         }

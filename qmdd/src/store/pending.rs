@@ -6,7 +6,6 @@ use std::{
 };
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
 use super::{
     Scope, Store, StoreError, changes, collections::name, error::Fault, scope::Filter, vectors,
@@ -194,14 +193,16 @@ impl Store {
         for chunk in contents.iter().flat_map(|content| &content.chunks) {
             vectors::check(&chunk.vector, dimensions)?;
         }
-        let fingerprint = fingerprint.to_owned();
+        let name = fingerprint.to_owned();
         let contents = Arc::new(contents);
         let planned = Arc::clone(&contents);
         self.write_and_tell(
             move |connection| changes::of_vectors(connection, &planned),
-            move |connection| put(connection, &fingerprint, dimensions, &contents),
+            move |connection| put(connection, &name, dimensions, &contents),
         )
-        .await
+        .await?;
+        self.inner.vectors.fill(fingerprint);
+        Ok(())
     }
 
     /// Forgets the vectors of the scope's contents, so that they are pending again.
@@ -285,7 +286,7 @@ fn put(
                 span.span.lines.1,
                 span.heading,
                 tokens,
-                checksum(vector)
+                vectors::checksum(vector)
             ])?;
             insert_vector.execute(params![connection.last_insert_rowid(), vector])?;
         }
@@ -313,13 +314,4 @@ fn intern(connection: &Connection, name: &str, dimensions: usize) -> Result<i64,
             Ok(connection.last_insert_rowid())
         }
     }
-}
-
-/// The first eight bytes of the vector's SHA-256.
-fn checksum(vector: &[u8]) -> i64 {
-    let digest = Sha256::digest(vector);
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |sum, byte| sum << 8 | i64::from(*byte))
 }

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     connection,
     error::{Fault, StoreError},
+    vectors,
 };
 
 /// Reads that run at the same time. Readers never wait for the writer.
@@ -171,7 +172,11 @@ fn transact<T>(
     work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let before = transaction.total_changes();
     let value = work(&transaction)?;
+    if transaction.total_changes() != before {
+        vectors::advance_generation(&transaction)?;
+    }
     transaction.commit()?;
     Ok(value)
 }

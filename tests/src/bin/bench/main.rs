@@ -2,7 +2,7 @@
 //! whole process, beside upstream QMD where it is given. `make bench-engine`: the inference engine by
 //! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
-//! `make bench-lexical`: search by words.
+//! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
 //! docs/benchmarks.md tells the method.
 
 mod chunk;
@@ -16,6 +16,7 @@ mod process;
 mod quality;
 mod remote;
 mod texts;
+mod vectors;
 mod watch;
 
 use std::{
@@ -42,10 +43,12 @@ fn main() -> Result<()> {
         Some((first, sections)) if first == "chunk" => chunk::measure(sections),
         Some((first, [])) if first == "remote" => remote::measure(),
         Some((first, [])) if first == "lexical" => lexical::measure(),
+        Some((first, sizes)) if first == "vectors" => vectors::measure(sizes),
+        Some((first, arguments)) if first == vectors::ASK => vectors::ask(arguments),
         Some((first, sections)) if first == "watch" => watch::measure(sections),
         Some(_) => bail!(
             "there are `bench`, `bench engine [SECTION]...`, `bench chunk [SECTION]...`, `bench lexical`, \
-             `bench remote` and `bench watch [SECTION]...`"
+             `bench remote`, `bench vectors [SIZE]...` and `bench watch [SECTION]...`"
         ),
     }
 }
