@@ -7,7 +7,8 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build lint bench bench-chunk bench-engine bench-lexical bench-remote bench-vectors bench-watch models foreign remote llama-server modal-local clean
+.PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
+.PHONY: bench bench-chunk bench-engine bench-lexical bench-remote bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -17,9 +18,10 @@ help: ## show this
 demo: build ## build, fetch the starter models, index docs/ and ask a question
 	@.ci/demo
 
-test: lint build models foreign remote ## check format, lints, unit tests and end-to-end tests with real models
+test: lint modal-only models foreign remote ## check format, lints, unit tests and end-to-end tests with real models
 	$(CARGO) test $(FLAGS) --doc
 	$(CARGO) test $(FLAGS) --lib --bins
+	QMD_TEST_QMDD=$(CURDIR)/$(MODAL_ONLY) $(CARGO) test $(FLAGS) --test e2e modal::
 # Last, so that the output ends with what matters most.
 	$(CARGO) test $(FLAGS) --test '*'
 
@@ -27,11 +29,20 @@ build: ## leave target/release/qmdd and target/release/qmdctl
 	@.ci/deps build
 	$(CARGO) build $(FLAGS)
 
+# The daemon without llama.cpp, for machines where that does not build. It shares what it can with the usual
+# one, whose place it takes while it is built.
+MODAL_ONLY := target/modal-only/qmdd
+modal-only: build ## leave target/modal-only/qmdd, a daemon without llama.cpp
+	$(CARGO) build $(FLAGS) --bin qmdd --no-default-features --features qmdd/modal
+	@mkdir -p $(dir $(MODAL_ONLY))
+	cp target/release/qmdd $(MODAL_ONLY)
+	$(CARGO) build $(FLAGS)
+
 lint: ## check format and lints, warnings denied
 	@.ci/deps build lint
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(FLAGS) --all-targets -- -D warnings
-# The daemon for machines where llama.cpp does not build.
+# As the README has it: with no more features of its packages than it asks for itself.
 	$(CARGO) check --release --locked -p qmdd --no-default-features --features modal
 
 bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPSTREAM: docs/benchmarks.md)

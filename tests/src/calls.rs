@@ -4,8 +4,9 @@ use anyhow::{Context, Result};
 use futures::{StreamExt, stream};
 use qmd_proto::v1::{
     EmbedInput, EmbedKind, EmbedReply, EmbedRequest, Embedding, ModelRole, ModelStatus, Priority,
-    RerankRequest, StatusRequest, control_service_client::ControlServiceClient,
-    inference_service_client::InferenceServiceClient,
+    RerankRequest, SearchMode, SearchReply, SearchRequest, StatusRequest,
+    control_service_client::ControlServiceClient, inference_service_client::InferenceServiceClient,
+    search_service_client::SearchServiceClient,
 };
 use tonic::{Status, transport::Channel};
 
@@ -103,6 +104,26 @@ pub async fn rerank(
     };
     let mut client = InferenceServiceClient::new(channel.clone());
     Ok(client.rerank(request).await?.into_inner().scores)
+}
+
+/// Searches the default index.
+///
+/// # Errors
+/// The daemon's.
+pub async fn search(
+    channel: &Channel,
+    query: &str,
+    mode: SearchMode,
+    limit: u32,
+) -> Result<SearchReply, Status> {
+    let request = SearchRequest {
+        query: query.to_owned(),
+        mode: mode.into(),
+        limit,
+        ..SearchRequest::default()
+    };
+    let mut client = SearchServiceClient::new(channel.clone());
+    Ok(client.search(request).await?.into_inner())
 }
 
 /// What `status` says of a role's model.

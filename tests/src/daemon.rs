@@ -7,6 +7,7 @@ use std::{
     io::{self, Write},
     ops::Deref,
     os::unix::{net::UnixStream, process::CommandExt},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, mpsc},
     thread,
@@ -23,7 +24,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{Sandbox, corpus, program, wait};
+use crate::{Sandbox, corpus, program, programs, wait};
 
 /// Longest a model may take to load.
 const LOADING: Duration = Duration::from_secs(120);
@@ -67,8 +68,26 @@ impl Daemon {
         sandbox: impl Into<Arc<Sandbox>>,
         environment: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self> {
-        let sandbox = sandbox.into();
-        let mut command = sandbox.command(program("qmdd")?);
+        Self::serve(&programs::daemon()?, sandbox.into(), environment)
+    }
+
+    /// As [`Self::start_with`], with models on this machine, whichever daemon is to be tested.
+    ///
+    /// # Errors
+    /// When it ends instead, with what it printed.
+    pub fn start_here<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        sandbox: impl Into<Arc<Sandbox>>,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        Self::serve(&program("qmdd")?, sandbox.into(), environment)
+    }
+
+    fn serve<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        program: &Path,
+        sandbox: Arc<Sandbox>,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        let mut command = sandbox.command(program);
         command.envs(environment).arg("serve");
         Self::start_as(sandbox, command)
     }

@@ -101,9 +101,6 @@ impl Gateway {
             .env("QMD_LLAMA_SERVER", &remote.server)
             // Several threads would spin for each other on a machine that is busy.
             .env("QMD_THREADS", "1")
-            // A processor gains nothing by several texts at once, and what shares a batch shows in the
-            // last digits.
-            .env("QMD_EMBED_PARALLEL", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(log)?);

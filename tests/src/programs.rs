@@ -7,6 +7,9 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// Names another daemon than the one that was built beside the tests, such as one with fewer features.
+const DAEMON: &str = "QMD_TEST_QMDD";
+
 /// The root of the workspace.
 pub fn workspace() -> &'static Path {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,4 +29,12 @@ pub fn program(name: &str) -> Result<PathBuf> {
         Some(path) => Ok(path.clone()),
         None => bail!("{name} is neither of {places:?}: build it first with `make build`"),
     }
+}
+
+/// The daemon to test: `QMD_TEST_QMDD`, else the one that was built.
+///
+/// # Errors
+/// When it has not been built.
+pub(crate) fn daemon() -> Result<PathBuf> {
+    env::var_os(DAEMON).map_or_else(|| program("qmdd"), |path| Ok(path.into()))
 }

@@ -235,7 +235,7 @@ async fn the_remote_end_gives_what_this_machine_gives() -> Result<()> {
         ("QMDD_RERANK_PROBE", "0"),
         ("QMDD_CACHE_MB", "0"),
     ];
-    let here = Daemon::start_with(Sandbox::with_models()?, environment)?;
+    let here = Daemon::start_here(Sandbox::with_models()?, environment)?;
     for role in [ModelRole::Embed, ModelRole::Rerank, ModelRole::Generate] {
         here.wait_for_model(role)?;
     }

@@ -35,22 +35,36 @@ const DATA: &str = "QMD_BENCH_DATA";
 /// Program that takes the arguments of upstream QMD.
 const UPSTREAM: &str = "QMD_BENCH_UPSTREAM";
 
+/// What measures one part, or those of its sections that are named.
+type Measure = fn(&[String]) -> Result<()>;
+
+/// The parts beside search itself.
+const PARTS: &[(&str, Measure)] = &[
+    ("chunk", chunk::measure),
+    ("engine", engine::measure),
+    ("lexical", lexical::measure),
+    ("remote", remote::measure),
+    ("vectors", vectors::measure),
+    ("watch", watch::measure),
+];
+
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    match arguments.split_first() {
-        None => search(),
-        Some((first, sections)) if first == "engine" => engine::measure(sections),
-        Some((first, sections)) if first == "chunk" => chunk::measure(sections),
-        Some((first, [])) if first == "remote" => remote::measure(),
-        Some((first, [])) if first == "lexical" => lexical::measure(),
-        Some((first, sizes)) if first == "vectors" => vectors::measure(sizes),
-        Some((first, arguments)) if first == vectors::ASK => vectors::ask(arguments),
-        Some((first, sections)) if first == "watch" => watch::measure(sections),
-        Some(_) => bail!(
-            "there are `bench`, `bench engine [SECTION]...`, `bench chunk [SECTION]...`, `bench lexical`, \
-             `bench remote`, `bench vectors [SIZE]...` and `bench watch [SECTION]...`"
-        ),
+    let Some((first, sections)) = arguments.split_first() else {
+        return search();
+    };
+    // By itself.
+    if first == vectors::ASK {
+        return vectors::ask(sections);
     }
+    let Some((_, measure)) = PARTS.iter().find(|(name, _)| name == first) else {
+        let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        bail!(
+            "there are `bench` and `bench PART [SECTION]...`, with one of {} as PART",
+            names.join(", ")
+        );
+    };
+    measure(sections)
 }
 
 /// Quality, and the speed of whole processes.

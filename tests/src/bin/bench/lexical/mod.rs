@@ -11,7 +11,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use qmd_tests::{Daemon, Sandbox, workspace};
 
 use self::asked::{Answers, HEAD};
@@ -21,7 +21,8 @@ use crate::collection::{self, Collection};
 const DOCUMENTS: usize = 100_000;
 
 /// Measures each collection by itself, all of them together, and all of them among many documents.
-pub(crate) fn measure() -> Result<()> {
+pub(crate) fn measure(sections: &[String]) -> Result<()> {
+    ensure!(sections.is_empty(), "`bench lexical` has no sections");
     let data = env::var_os(crate::DATA)
         .with_context(|| format!("{} names no folder of judged collections", crate::DATA))?;
     let collections = collection::load_all(Path::new(&data))?;

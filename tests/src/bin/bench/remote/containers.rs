@@ -15,7 +15,8 @@ use super::http::Connection;
 
 /// What a call takes.
 pub(super) const LATENCY: Duration = Duration::from_millis(200);
-const SHA256: &str = "4242424242424242424242424242424242424242424242424242424242424242";
+/// The model they have.
+pub(super) const SHA256: &str = "4242424242424242424242424242424242424242424242424242424242424242";
 
 /// Containers that wait for work.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ impl Free {
 }
 
 /// The same vector of two numbers for every text.
-fn embed(request: &Value) -> Value {
+pub(super) fn embed(request: &Value) -> Value {
     let count = request["texts"].as_array().map_or(0, Vec::len);
     json!({
         "dimensions": 2,
@@ -80,7 +81,14 @@ fn embed(request: &Value) -> Value {
     })
 }
 
-fn info() -> Value {
+/// The same three tokens for every text.
+pub(super) fn tokens(request: &Value) -> Value {
+    let count = request["texts"].as_array().map_or(0, Vec::len);
+    json!({ "items": vec![[1, 2, 3]; count], "model": SHA256 })
+}
+
+/// What they say of themselves.
+pub(super) fn info() -> Value {
     json!({
         "contract": 1,
         "gateway": "bench",

@@ -26,14 +26,29 @@ impl Connection {
 
     /// Sends a message in one piece.
     pub(super) fn send(&mut self, start: &str, headers: &str, body: &[u8]) -> Result<()> {
-        let length = body.len();
+        self.begin(start, headers, body.len(), body)
+    }
+
+    /// Sends the beginning of a message with a body of so many bytes.
+    pub(super) fn begin(
+        &mut self,
+        start: &str,
+        headers: &str,
+        length: usize,
+        body: &[u8],
+    ) -> Result<()> {
         let mut message = format!(
             "{start}\r\nhost: localhost\r\ncontent-type: application/json\r\n\
              content-length: {length}\r\n{headers}\r\n"
         )
         .into_bytes();
         message.extend_from_slice(body);
-        Ok(self.0.get_mut().write_all(&message)?)
+        self.go_on(&message)
+    }
+
+    /// Sends more of it.
+    pub(super) fn go_on(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.0.get_mut().write_all(bytes)?)
     }
 
     /// Waits for a message; `None` when the other end has closed.

@@ -7,16 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use qmd_proto::v1::{EmbedKind, Embedding};
 use qmd_tests::{Daemon, calls};
+use tonic::transport::Channel;
 
+use super::ranks::{TOP, Tally};
 use crate::{collection, texts};
 
-/// Ranks that are compared.
-const TOP: usize = 10;
-/// Scores closer than this may change places.
-const NEAR: f64 = 1e-3;
 /// Questions whose first ranks are reranked.
 const RERANKED: usize = 3;
 
@@ -45,39 +43,20 @@ pub(super) async fn measure(out: &mut impl Write, here: &Daemon, there: &Daemon)
         texts.len()
     )?;
 
-    let (asked_here, asked_there) = (
-        calls::vectors(&here, &queries, EmbedKind::Query).await?,
-        calls::vectors(&there, &queries, EmbedKind::Query).await?,
-    );
-    let (mut same, mut swapped, mut other) = (0, 0, 0);
+    let mut tally = Tally::default();
     let mut tops = Vec::new();
-    for (near_query, far_query) in asked_here.iter().zip(&asked_there) {
-        let scores = cosines(near_query, &near);
-        let near = top(&scores);
-        let far = top(&cosines(far_query, &far));
-        let mut gaps = near
-            .iter()
-            .zip(&far)
-            .map(|(&a, &b)| (scores[a] - scores[b]).abs());
-        if near == far {
-            same += 1;
-        } else if gaps.all(|gap| gap < NEAR) {
-            swapped += 1;
-        } else {
-            other += 1;
-        }
-        tops.push(near);
+    for query in &queries {
+        let (asked_here, asked_there) = (ask(&here, query).await?, ask(&there, query).await?);
+        let (ours, theirs) = (ranking(&asked_here, &near), ranking(&asked_there, &far));
+        tally.add(&ours, &theirs);
+        tops.push(ours);
     }
-    writeln!(
-        out,
-        "- first {TOP} of {} questions: {same} equal, {swapped} but for places of scores closer than {NEAR}, \
-         {other} other",
-        queries.len()
-    )?;
+    writeln!(out, "- {}", tally.told())?;
 
     let mut difference = 0_f64;
     for (query, top) in queries.iter().zip(&tops).take(RERANKED) {
-        let documents: Vec<String> = top.iter().map(|&place| texts[place].clone()).collect();
+        let documents = top.iter().take(TOP).map(|&(place, _)| texts[place].clone());
+        let documents: Vec<String> = documents.collect();
         let near = calls::rerank(&here, query, &documents).await?;
         let far = calls::rerank(&there, query, &documents).await?;
         for (near, far) in near.iter().zip(&far) {
@@ -105,17 +84,18 @@ fn load(data: &Path) -> Result<(Vec<String>, Vec<String>)> {
     Ok((texts, queries.unwrap_or_default()))
 }
 
-/// How near each text is to a question.
-fn cosines(query: &Embedding, texts: &[Embedding]) -> Vec<f64> {
-    texts.iter().map(|text| dot(query, text)).collect()
+/// A question's vector, asked for as a person does.
+async fn ask(channel: &Channel, query: &str) -> Result<Embedding> {
+    let reply = calls::query(channel, query).await?;
+    reply.embeddings.into_iter().next().context("no vector")
 }
 
-/// The places of the highest scores.
-fn top(scores: &[f64]) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..scores.len()).collect();
-    places.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    places.truncate(TOP);
-    places
+/// All texts, the nearest first.
+fn ranking(query: &Embedding, texts: &[Embedding]) -> Vec<(usize, f64)> {
+    let scores = texts.iter().map(|text| dot(query, text));
+    let mut ranking: Vec<(usize, f64)> = (0..).zip(scores).collect();
+    ranking.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    ranking
 }
 
 fn dot(a: &Embedding, b: &Embedding) -> f64 {
