@@ -1,6 +1,7 @@
 //! Folders are followed: what is saved is found, without a command.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     net::TcpListener,
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use qmd_proto::v1::ModelRole;
-use qmd_tests::{Daemon, Events, Sandbox, program, run, wait};
+use qmd_tests::{Daemon, Events, Random, Sandbox, program, run, wait};
 use serde_json::Value;
 
 /// A daemon that follows the folders of an `index.yml`, in which `~` is the sandbox's home.
@@ -109,9 +110,13 @@ fn a_saved_file_is_found_by_words_and_by_meaning_until_it_is_gone() -> Result<()
     // A rename costs no embedding.
     fs::rename(notes.join("new.md"), notes.join("boats.md"))?;
     events.document("added", "boats.md")?;
-    events.document("removed", "new.md")?;
     fs::write(notes.join("marker.md"), "# Marker\n")?;
     events.document("embedded", "marker.md")?;
+    assert!(
+        events.paths("removed").contains(&"new.md"),
+        "{:#?}",
+        events.heard
+    );
     assert!(
         !events.paths("embedded").contains(&"boats.md"),
         "{:#?}",
@@ -260,6 +265,83 @@ fn new_folders_are_followed_and_ignored_ones_are_not() -> Result<()> {
     Ok(())
 }
 
+/// Every Markdown file below a folder, with its text.
+fn files(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let inside = path.strip_prefix(folder)?.to_str().context("path")?;
+                files.insert(inside.to_owned(), fs::read_to_string(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Changes something at a place that the numbers choose; what cannot be done is left.
+fn change_something(random: &mut Random, notes: &Path, number: usize) {
+    let names = ["a", "b", "c"];
+    let mut place = || {
+        let mut path = notes.to_owned();
+        for _ in 0..random.below(3) {
+            path.push(names[random.below(names.len())]);
+        }
+        path
+    };
+    let (folder, other) = (place(), place());
+    let file = |folder: &Path, number: usize| folder.join(format!("{}.md", number % 7));
+    let _ = match random.below(8) {
+        0..=3 => fs::create_dir_all(&folder).and_then(|()| {
+            let text = format!("# Note {number}\n\nwritten in step {number}\n");
+            fs::write(file(&folder, random.below(7)), text)
+        }),
+        4 => fs::rename(
+            file(&folder, random.below(7)),
+            file(&other, random.below(7)),
+        ),
+        5 => fs::remove_file(file(&folder, random.below(7))),
+        6 if folder != notes => fs::rename(&folder, other.join("c")),
+        7 if folder != notes && random.below(4) == 0 => fs::remove_dir_all(&folder),
+        _ => Ok(()),
+    };
+}
+
+#[test]
+fn whatever_happens_in_a_folder_the_index_comes_to_be_what_is_in_it() -> Result<()> {
+    let sandbox = Sandbox::new()?;
+    let notes = notes(&sandbox)?;
+    let daemon = following(sandbox, NOTES)?;
+    wait_until(&daemon, "notes", "live")?;
+    let mut random = Random::new(4);
+    for round in 0..4 {
+        for number in 0..150 {
+            change_something(&mut random, &notes, round * 1_000 + number);
+        }
+        let expected = files(&notes)?;
+        wait::until("the index to be in step", wait::LIMIT, || {
+            if state(&daemon, "notes")?["documents"] != expected.len() {
+                return Ok(None);
+            }
+            let is_known = |(path, text): (&String, &String)| {
+                let address = format!("qmd://notes/{path}");
+                let known = daemon.qmdctl(["get", &address, "--no-line-numbers"]);
+                known.code == Some(0) && known.stdout.trim() == text.trim()
+            };
+            Ok(expected.iter().all(is_known).then_some(()))
+        })?;
+        // Nothing is left for an update.
+        let update = daemon.qmdctl(["update"]).ok();
+        let nothing = "0 documents added, 0 changed, 0 removed";
+        assert!(update.stdout.contains(nothing), "round {round}: {update}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_checkout_of_5000_files_is_no_storm() -> Result<()> {
     const FILES: usize = 5_000;
@@ -346,6 +428,67 @@ fn documents_of_a_folder_that_went_away_stay_and_are_followed_when_it_is_back() 
     wait_for_hits(&daemon, "wigeon", &[])
 }
 
+/// `qmdd serve`, following folders, in namespaces of its own, after a preparation there. `None`, after
+/// a loud line, where the system lends none.
+fn apart(sandbox: &Sandbox, namespaces: &str, prepare: &str) -> Result<Option<Command>> {
+    let unshare = |program: &Path| {
+        let mut command = sandbox.command("unshare");
+        let script = format!("{prepare} && exec \"$0\" \"$@\"");
+        command.args([namespaces, "sh", "-c", &script]).arg(program);
+        command
+    };
+    if run(&mut unshare(Path::new("true"))).map_or(true, |outcome| outcome.code != Some(0)) {
+        // Not by a macro: what those print is held back.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: this system does not lend what `unshare {namespaces}` asks for"
+        );
+        return Ok(None);
+    }
+    let mut command = unshare(&program("qmdd")?);
+    command.env("QMDD_WATCH", "1").arg("serve");
+    Ok(Some(command))
+}
+
+#[test]
+fn documents_of_a_disk_that_is_not_mounted_stay() -> Result<()> {
+    let sandbox = Sandbox::new()?;
+    let notes = notes(&sandbox)?;
+    configure(
+        &sandbox,
+        "watch: {reconcile: 1s, poll: 1s}\ncollections:\n  notes: {path: ~/notes}\n",
+    )?;
+    let mount = "mount -t tmpfs none \"$HOME/notes\" && echo '# A wigeon' >\"$HOME/notes/a.md\"";
+    let Some(command) = apart(&sandbox, "-Urm", mount)? else {
+        return Ok(());
+    };
+    let daemon = Daemon::start_as(sandbox, command)?;
+    wait_for_hits(&daemon, "wigeon", &["qmd://notes/a.md"])?;
+    let inside = |program: &str, arguments: &[&str]| {
+        let mut enter = daemon.command("nsenter");
+        let pid = daemon.pid().to_string();
+        enter.args(["--preserve-credentials", "-U", "-m", "-t", &pid, program]);
+        run(enter.args(arguments).arg(&notes)).map(|outcome| outcome.ok())
+    };
+    // Its place is an empty folder.
+    let _ = inside("umount", &["-l"])?;
+    let state = wait_until(&daemon, "notes", "failed")?;
+    assert_eq!(
+        (&state["reason"], &state["documents"]),
+        (&"FOLDER_MISSING".into(), &1.into())
+    );
+    let by_hand = daemon.qmdctl(["update"]).ok();
+    assert!(
+        by_hand.stderr.contains("not on the disk it was on"),
+        "{by_hand}"
+    );
+    assert_eq!(hits(&daemon, "search", "wigeon"), ["qmd://notes/a.md"]);
+    // Something in it is a new beginning.
+    fs::write(notes.join("b.md"), "# B gadwall\n")?;
+    wait_for_hits(&daemon, "gadwall", &["qmd://notes/b.md"])?;
+    wait_for_hits(&daemon, "wigeon", &[])
+}
+
 #[test]
 fn where_the_system_watches_no_more_folders_are_looked_at_now_and_then() -> Result<()> {
     let sandbox = Sandbox::new()?;
@@ -357,22 +500,10 @@ fn where_the_system_watches_no_more_folders_are_looked_at_now_and_then() -> Resu
                   large: {path: ~/large}\n";
     configure(&sandbox, config)?;
     // A namespace of its own has limits of its own.
-    let limited = "echo 6 >/proc/sys/user/max_inotify_watches && exec \"$0\" \"$@\"";
-    let unshare = |program: &Path| {
-        let mut command = sandbox.command("unshare");
-        command.args(["-Ur", "sh", "-c", limited]).arg(program);
-        command
-    };
-    if run(&mut unshare(Path::new("true"))).map_or(true, |outcome| outcome.code != Some(0)) {
-        // Not by a macro: what those print is held back.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: this system lends no user namespaces, to run out of watches in"
-        );
+    let limited = "echo 6 >/proc/sys/user/max_inotify_watches";
+    let Some(command) = apart(&sandbox, "-Ur", limited)? else {
         return Ok(());
-    }
-    let mut command = unshare(&program("qmdd")?);
-    command.env("QMDD_WATCH", "1").arg("serve");
+    };
     let daemon = Daemon::start_as(sandbox, command)?;
     wait_until(&daemon, "notes", "live")?;
     let state = wait_until(&daemon, "large", "polled")?;

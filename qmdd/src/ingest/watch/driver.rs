@@ -274,7 +274,17 @@ impl<'a> Stretch<'a> {
             removed: summary.removed,
             took: began.elapsed(),
         };
-        tracing::debug!(?round, "looked");
+        let Round {
+            added,
+            changed,
+            removed,
+            ..
+        } = round;
+        if paths.is_none() && added + changed + removed > 0 {
+            tracing::info!(collection = %round.collection, added, changed, removed, "in step again");
+        } else {
+            tracing::debug!(?round, "looked");
+        }
         if is_first || round.added + round.changed > 0 {
             self.driver.embed.notify_one();
         }

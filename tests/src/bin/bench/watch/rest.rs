@@ -17,8 +17,8 @@ use crate::process::Process;
 
 const FILES: usize = 10_000;
 const WATCHED: Duration = Duration::from_secs(30);
-/// Time for what was just done to settle.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Time for what was just done to settle, and for the threads that did it to end.
+const SETTLE: Duration = Duration::from_secs(15);
 /// Calls that ask for the state of a file.
 const STATS: [&str; 6] = ["stat", "lstat", "fstat", "newfstatat", "fstatat64", "statx"];
 
