@@ -39,7 +39,7 @@ PRAGMA user_version = 1;
 pub struct QmdChunk {
     /// Where it begins in the text, in UTF-16 units.
     pub start: u64,
-    /// Its vector, of any length: QMD keeps them as the model gives them.
+    /// Its vector, of any length: QMD keeps them as the model gives them. Empty where it is lost.
     pub vector: Vec<f32>,
 }
 
@@ -105,6 +105,9 @@ impl QmdIndex {
                     time
                 ],
             )?;
+            if chunk.vector.is_empty() {
+                continue;
+            }
             let bytes: Vec<u8> = chunk
                 .vector
                 .iter()

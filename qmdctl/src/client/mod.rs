@@ -78,9 +78,14 @@ impl Home {
     /// The index named, else the default one. For what belongs to the user whatever project this is
     /// in: models, the remote end and the daemon.
     pub(crate) fn named_index(&self) -> Option<IndexRef> {
-        self.index.clone().map(|name| IndexRef {
-            target: Some(Target::Name(name)),
-        })
+        self.index.as_deref().map(Self::index_of)
+    }
+
+    /// The index of a name.
+    pub(crate) fn index_of(name: &str) -> IndexRef {
+        IndexRef {
+            target: Some(Target::Name(name.to_owned())),
+        }
     }
 
     /// Connects to the daemon, and starts it first where none runs.

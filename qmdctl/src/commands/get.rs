@@ -1,6 +1,7 @@
 //! `get`.
 
 use std::{
+    borrow::Cow,
     env,
     path::{Component, Path, PathBuf},
 };
@@ -15,9 +16,10 @@ use crate::{
 };
 
 pub(super) async fn run(home: &Home, screen: Screen, args: &GetArgs) -> Result<()> {
+    let (named, asked) = split_index(&args.address);
     let request = GetRequest {
-        index: home.index(),
-        address: address(&args.address)?,
+        index: named.map_or_else(|| home.index(), |name| Some(Home::index_of(name))),
+        address: address(&asked)?,
         from_line: args.from,
         max_lines: args.lines,
     };
@@ -44,6 +46,19 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &GetArgs) -> Result<(
             }
         }
     }
+}
+
+/// Takes `?index=NAME`, as QMD has it in addresses of other indexes than the default one, out of one.
+fn split_index(address: &str) -> (Option<&str>, Cow<'_, str>) {
+    let whole = (None, Cow::Borrowed(address));
+    if !address.starts_with("qmd:") {
+        return whole;
+    }
+    let Some((document, rest)) = address.split_once("?index=") else {
+        return whole;
+    };
+    let (name, lines) = rest.split_at(rest.find(':').unwrap_or(rest.len()));
+    (Some(name), format!("{document}{lines}").into())
 }
 
 /// The address as the daemon can understand it: a file named from this folder by its whole path.
@@ -82,6 +97,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_address_may_name_its_index() {
+        for (address, name, rest) in [
+            ("qmd://a/b.md", None, "qmd://a/b.md"),
+            ("qmd://a/b.md?index=work", Some("work"), "qmd://a/b.md"),
+            (
+                "qmd://a/b.md?index=work:3:4",
+                Some("work"),
+                "qmd://a/b.md:3:4",
+            ),
+            ("qmd://a/b.md:3?index=work", Some("work"), "qmd://a/b.md:3"),
+            ("a/b?index=c.md", None, "a/b?index=c.md"),
+        ] {
+            assert_eq!(split_index(address), (name, rest.into()), "{address}");
+        }
+    }
 
     #[test]
     fn only_files_named_from_here_are_changed() {

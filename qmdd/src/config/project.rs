@@ -145,7 +145,8 @@ fn real(path: &Path) -> Option<PathBuf> {
             Some((known, rest))
         })
         .filter(|(_, rest)| !rest.components().any(|part| part == Component::ParentDir))
-        .map(|(known, rest)| known.join(rest))
+        // Without a slash at the end.
+        .map(|(known, rest)| known.join(rest).components().collect())
 }
 
 #[cfg(test)]
@@ -205,6 +206,14 @@ mod tests {
         let parts = gated(&config, &root);
         let about: Vec<&str> = parts.iter().map(|it| it.collection().as_str()).collect();
         assert_eq!(about, ["in", "up", "abs", "link", "new", "lost"]);
+        let folders: Vec<&Path> = (parts.iter().filter_map(Gated::folder))
+            .map(|folder| folder.path.as_path())
+            .collect();
+        let outside = root.with_file_name("outside");
+        let new = outside.join("new");
+        let lost = root.join("docs/no/../../../outside");
+        let expected: [&Path; 5] = [&outside, Path::new("/etc"), &outside, &new, &lost];
+        assert_eq!(folders, expected);
         let admitted = admit(&config, &root, |_| false);
         assert_eq!(names(&admitted), ["in"]);
         assert_eq!(admitted.collections[0].update, None);

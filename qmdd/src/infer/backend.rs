@@ -59,6 +59,7 @@ impl Call {
     ///
     /// # Errors
     /// `late`, or [`InferError::Cancelled`].
+    #[cfg(feature = "llama")]
     pub(super) async fn wait<T>(
         &self,
         work: impl Future<Output = T>,

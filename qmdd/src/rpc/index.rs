@@ -121,6 +121,7 @@ impl IndexService for IndexAdmin {
         });
         Ok(Response::new(ListCollectionsReply {
             collections: collections.collect(),
+            notices: notices::untrusted(&config, &index),
         }))
     }
 
@@ -133,7 +134,7 @@ impl IndexService for IndexAdmin {
         let index = app.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
         let collections = chosen(&config, &request.collections)?;
-        let notices = notices::of_index(&app, &index, &config);
+        let notices = notices::untrusted(&config, &index);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
             let _writing = index.writing.lock().await;

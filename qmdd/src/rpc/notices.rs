@@ -82,7 +82,34 @@ fn other_models(app: &App, index: &Index, config: &IndexConfig) -> Option<Notice
 fn is_same(store: &ModelStore, home: Option<&Path>, a: &str, b: &str) -> bool {
     a == b
         || match (ModelSpec::parse(a, home), ModelSpec::parse(b, home)) {
-            (Ok(a), Ok(b)) => store.place(&a) == store.place(&b),
+            (Ok(a), Ok(b)) => {
+                store.place(&a) == store.place(&b)
+                    || (store.resolve(&a).ok()).is_some_and(|a| Some(a) == store.resolve(&b).ok())
+            }
             _ => false,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_model_has_several_names() {
+        let home = tempfile::tempdir().unwrap();
+        let store = ModelStore::new(home.path().join("models"), home.path().join("qmd"));
+        let same = |a: &str, b: &str| is_same(&store, Some(home.path()), a, b);
+        let hub = "hf:ggml-org/embeddinggemma-300M-GGUF/embeddinggemma-300M-Q8_0.gguf";
+        assert!(same(hub, hub) && same("no model", "no model"));
+        assert!(same("embeddinggemma-300m-q8_0", hub));
+        assert!(same("/x/a.gguf", "/x/a.gguf") && !same("/x/a.gguf", "/x/b.gguf"));
+        assert!(!same("embeddinggemma-300m-q8_0", "all-minilm-l6-v2-q8_0"));
+        // QMD's own file, by its path and by where it came from.
+        let file = "qmd/models/hf_ggml-org_embeddinggemma-300M-Q8_0.gguf";
+        fs::create_dir_all(home.path().join("qmd/models")).unwrap();
+        fs::write(home.path().join(file), "").unwrap();
+        assert!(same(hub, &format!("~/{file}")));
+    }
 }

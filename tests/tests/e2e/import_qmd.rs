@@ -16,8 +16,9 @@ use qmd_proto::{
     },
 };
 use qmd_tests::{
-    Daemon, Random, Sandbox, models,
+    Daemon, Random, Sandbox, models, program,
     qmd::{QmdChunk, QmdIndex},
+    run,
 };
 
 /// Of the starter's embedding model.
@@ -150,6 +151,21 @@ fn vectors_that_are_the_same_are_taken_and_the_rest_is_left_to_embed() -> Result
         &[home.chunk("Theirs", &text, 0)?],
         1,
     )?;
+    let lost = QmdChunk {
+        start: 0,
+        vector: Vec::new(),
+    };
+    let text = "# Lost\n\nIts vector is gone.\n";
+    home.write("lost.md", text)?;
+    put("lost.md", "Lost", text, &[lost], 1)?;
+    // Over the window of 512 tokens, where QMD cuts off.
+    let text = format!("# Wide\n\n{}\n", "a b c d e f g ".repeat(150));
+    home.write("wide.md", &text)?;
+    let wide = QmdChunk {
+        start: 0,
+        vector: vec![1.0; DIMENSIONS],
+    };
+    put("wide.md", "Wide", &text, &[wide], 1)?;
     put("changed.md", "Changed", "# Changed\n\nBefore.\n", &[], 0)?;
     put("gone.md", "Gone", "# Gone\n\nNo file any more.\n", &[], 0)?;
     qmd.put(
@@ -162,14 +178,14 @@ fn vectors_that_are_the_same_are_taken_and_the_rest_is_left_to_embed() -> Result
     let before = fs::read(home.qmd_file())?;
 
     let told = home.daemon.qmdctl(["import-qmd", "--json"]).ok().json();
-    assert_eq!(told["documents"]["same"], 5, "{told:#}");
+    assert_eq!(told["documents"]["same"], 7, "{told:#}");
     assert_eq!(told["documents"]["changed"], 1, "{told:#}");
     assert_eq!(told["documents"]["absent"], 1, "{told:#}");
     assert_eq!(told["collectionsLeft"][0]["name"], "elsewhere", "{told:#}");
     assert_eq!(told["vectors"]["documents"], 2, "{told:#}");
     assert_eq!(told["vectors"]["chunks"], 3, "{told:#}");
     let left = told["vectors"]["left"].as_array().context("left")?;
-    assert_eq!(left.len(), 3, "incomplete, cut, title: {told:#}");
+    assert_eq!(left.len(), 5, "each for a reason of its own: {told:#}");
     assert!(left.iter().all(|it| it["documents"] == 1), "{told:#}");
     assert_eq!(
         told["notices"].as_array().map(Vec::len),
@@ -179,7 +195,7 @@ fn vectors_that_are_the_same_are_taken_and_the_rest_is_left_to_embed() -> Result
     let distance = told["vectors"]["distance"].as_f64().context("distance")?;
     let compared = told["vectors"]["compared"].as_u64().context("compared")?;
     assert!(distance < 1e-4 && compared >= 2, "{told:#}");
-    assert_eq!(told["pendingEmbedding"], 5, "{told:#}");
+    assert_eq!(told["pendingEmbedding"], 7, "{told:#}");
 
     assert_eq!(
         fs::read(home.qmd_file())?,
@@ -200,7 +216,7 @@ fn vectors_that_are_the_same_are_taken_and_the_rest_is_left_to_embed() -> Result
     assert_eq!(again["vectors"]["documents"], 0, "{again:#}");
     let embedded = home.daemon.qmdctl(["embed"]).ok();
     assert!(
-        embedded.stdout.contains("5 documents embedded"),
+        embedded.stdout.contains("7 documents embedded"),
         "{}",
         embedded.stdout
     );
@@ -302,5 +318,23 @@ fn what_cannot_be_taken_over_says_why() -> Result<()> {
     );
     let hits = daemon.qmdctl(["search", "walrus", "--json"]).ok().json();
     assert_eq!(hits.as_array().map(Vec::len), Some(1));
+
+    // QMD's index of a project lies in the project.
+    let root = daemon.join("home/notes");
+    fs::create_dir(root.join(".qmd"))?;
+    fs::write(
+        root.join(".qmd/index.yml"),
+        "collections:\n  p: {path: .}\n",
+    )?;
+    let qmd = QmdIndex::create(&root.join(".qmd/index.sqlite"), "m", 3)?;
+    qmd.put(("p", "a.md", "A"), "# A\n\nwalrus\n", &[], 0)?;
+    qmd.close()?;
+    let mut command = daemon.command(program("qmdctl")?);
+    let told = run(command.current_dir(&root).args(["import-qmd", "--json"]))?
+        .ok()
+        .json();
+    assert_eq!(told["documents"]["same"], 1, "{told:#}");
+    let beside = fs::read_dir(root.join(".qmd"))?.count();
+    assert_eq!(beside, 2, "its configuration and its database");
     Ok(())
 }

@@ -149,6 +149,12 @@ fn what_reaches_beyond_the_project_waits_for_trust() -> Result<()> {
     let _ = strict.fails(Reason::PartialAnswer);
     let named = at(&daemon, &root, &["search", "walrus", "-c", "private"])?;
     let _ = named.fails(Reason::ConfigUntrusted);
+    let listed = at(&daemon, &root, &["collection", "list"])?.ok();
+    assert!(
+        warned(&listed) && !listed.stdout.contains("private"),
+        "{}",
+        listed.stderr
+    );
     let status = at(&daemon, &root, &["status", "--json"])?.ok().json();
     let notices = status["index"]["notices"].as_array().context("notices")?;
     assert_eq!(notices.len(), 2, "{status}");
@@ -232,10 +238,11 @@ fn a_link_that_leads_out_is_outside() -> Result<()> {
 fn models_of_another_index_are_not_used_and_that_is_said() -> Result<()> {
     let config = "models: {embed: hf:some/where/other.gguf}\ncollections:\n  docs: {path: docs}\n";
     let (daemon, root) = with_project(config)?;
-    let update = at(&daemon, &root, &["update"])?.ok();
-    let said = Reason::ModelsNotShared.as_str();
-    assert!(update.stderr.contains(said), "{}", update.stderr);
-    let own = at(&daemon, &daemon.join("home"), &["update"])?.ok();
-    assert!(!own.stderr.contains(said), "{}", own.stderr);
+    let said = |folder: &Path| -> Result<bool> {
+        let status = at(&daemon, folder, &["status"])?.ok();
+        Ok(status.stdout.contains(Reason::ModelsNotShared.as_str()))
+    };
+    assert!(said(&root)?);
+    assert!(!said(&daemon.join("home"))?);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{
     client::Home,
     commands::now,
     error::Result,
-    render::{self, Screen},
+    render::{self, Notice, Screen},
 };
 
 pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> {
@@ -15,12 +15,11 @@ pub(in crate::commands) async fn run(home: &Home, screen: Screen) -> Result<()> 
     let request = ListCollectionsRequest {
         index: home.index(),
     };
-    let collections = client
-        .index()
-        .list_collections(request)
-        .await?
-        .into_inner()
-        .collections;
+    let listed = client.index().list_collections(request).await?.into_inner();
+    for notice in &listed.notices {
+        Screen::warn(&Notice::of_reply(notice));
+    }
+    let collections = listed.collections;
     match screen.format() {
         Format::Json => Screen::print(&render::collection_list_json(&collections)?),
         Format::Cli if collections.is_empty() => {

@@ -28,7 +28,9 @@ use crate::{
 /// Documents fetched, and stored, in one go.
 const GROUP: i64 = 32;
 
-/// Most that a vector computed again may be off, in cosine distance: what QMD's own check allows.
+/// Most that a vector computed again may be off, in cosine distance: what QMD's own check allows. The
+/// same file on the same processor is off by 1e-6 at most; MiniLM in F16 is off from its Q8_0 by 1.1e-4
+/// at least.
 const TOLERANCE: f64 = 1e-4;
 
 /// What became of the vectors.
