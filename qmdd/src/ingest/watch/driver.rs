@@ -117,6 +117,8 @@ impl<'a> Stretch<'a> {
                 driver.inbox.demand(at);
             }
         }
+        // It may have changed after it was read and before it was watched.
+        driver.inbox.demand_config();
         stretch.report();
         stretch
     }

@@ -91,9 +91,11 @@ impl Inbox {
             };
             woken |= entry.planner.note(&path, now);
         }
-        if let Sight::File(path) | Sight::Any(path) = sight
-            && *path == contents.config_file
-        {
+        let is_config = match sight {
+            Sight::File(path) | Sight::Any(path) => *path == contents.config_file,
+            Sight::Everything => true,
+        };
+        if is_config {
             // Editors write it in several steps.
             contents.config_due = Some(now + 2 * QUIET);
             woken = true;
@@ -215,6 +217,7 @@ mod tests {
         let whole = |place| (place, vec![WHOLE.to_owned()]);
         let expected = Due::Look(vec![whole(0), whole(1), whole(2)]);
         assert_eq!(settled(&inbox), expected);
+        assert_eq!(settled(&inbox), Due::Config);
     }
 
     #[test]
