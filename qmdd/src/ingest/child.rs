@@ -21,6 +21,13 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
+/// Requests after which a child is replaced, so that what its parsers leave behind does not add up.
+const REQUESTS: u32 = 500;
+/// Longest answer that is taken, in bytes.
+const MAX_ANSWER: u64 = 64 << 20;
+/// Longest request that a child takes, in bytes.
+const MAX_REQUEST: u64 = 128 << 20;
+
 /// What a child may use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -90,20 +97,28 @@ impl Children {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        self.exchange(Process { child, socket }, request)
+        let process = Process {
+            child,
+            socket,
+            asked: 0,
+        };
+        self.exchange(process, request)
     }
 
     /// A process that answered goes back to the others.
     fn exchange(&self, mut process: Process, request: &[&[u8]]) -> Result<Vec<u8>, Lost> {
+        process.asked += 1;
         let deadline = Instant::now() + self.wall;
         let mut socket = Until {
             socket: &process.socket,
             deadline,
         };
-        match send(&mut socket, request).and_then(|()| receive(&mut socket)) {
+        match send(&mut socket, request).and_then(|()| receive(&mut socket, MAX_ANSWER)) {
             Ok(Some(answer)) => {
-                let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-                idle.push(process);
+                if process.asked < REQUESTS {
+                    let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                    idle.push(process);
+                }
                 Ok(answer)
             }
             Ok(None) => Err(process.lost(io::ErrorKind::UnexpectedEof.into())),
@@ -115,6 +130,8 @@ impl Children {
 struct Process {
     child: Child,
     socket: UnixStream,
+    /// Requests so far.
+    asked: u32,
 }
 
 impl Process {
@@ -189,7 +206,7 @@ pub(super) fn serve(
     let serving = move || {
         let mut incoming = BufReader::new(socket.try_clone()?);
         let mut outgoing = socket;
-        while let Some(request) = receive(&mut incoming)? {
+        while let Some(request) = receive(&mut incoming, MAX_REQUEST)? {
             allow_time(limits.cpu_seconds)?;
             send(&mut outgoing, &[&answer(request)])?;
         }
@@ -242,13 +259,17 @@ fn send(to: &mut impl Write, parts: &[&[u8]]) -> io::Result<()> {
 }
 
 /// `None` when there is none to come.
-fn receive(from: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+fn receive(from: &mut impl Read, longest: u64) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 8];
     if from.read(&mut length[..1])? == 0 {
         return Ok(None);
     }
     from.read_exact(&mut length[1..])?;
     let length = u64::from_le_bytes(length);
+    if length > longest {
+        let message = "what comes is too long";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+    }
     let mut bytes = Vec::new();
     from.take(length).read_to_end(&mut bytes)?;
     if bytes.len() as u64 != length {
@@ -267,11 +288,12 @@ mod tests {
         send(&mut wire, &[b"ab", b"", b"c"]).unwrap();
         send(&mut wire, &[]).unwrap();
         let mut from = wire.as_slice();
-        assert_eq!(receive(&mut from).unwrap(), Some(b"abc".to_vec()));
-        assert_eq!(receive(&mut from).unwrap(), Some(Vec::new()));
-        assert_eq!(receive(&mut from).unwrap(), None);
-        assert!(receive(&mut &wire[..5]).is_err(), "cut off");
-        assert!(receive(&mut &wire[..10]).is_err(), "cut off");
+        assert_eq!(receive(&mut from, 3).unwrap(), Some(b"abc".to_vec()));
+        assert_eq!(receive(&mut from, 3).unwrap(), Some(Vec::new()));
+        assert_eq!(receive(&mut from, 3).unwrap(), None);
+        assert!(receive(&mut &wire[..5], 3).is_err(), "cut off");
+        assert!(receive(&mut &wire[..10], 3).is_err(), "cut off");
+        assert!(receive(&mut wire.as_slice(), 2).is_err(), "too long");
     }
 
     #[test]
