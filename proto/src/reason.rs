@@ -85,6 +85,18 @@ reasons! {
     /// The file is empty.
     FileEmpty = "FILE_EMPTY", InvalidArgument, 26;
 
+    /// A filter over metadata does not follow its grammar.
+    FilterSyntax = "FILTER_SYNTAX", InvalidArgument, 27;
+    /// The file is a link, which is never followed.
+    FileLink = "FILE_LINK", PermissionDenied, 28;
+    /// The file cannot be parsed as what its name says: it is damaged or encrypted.
+    FileDamaged = "FILE_DAMAGED", InvalidArgument, 29;
+    /// Parsing the file took more time, memory or room than a file may take.
+    FileTooCostly = "FILE_TOO_COSTLY", ResourceExhausted, 49;
+
+    /// The place has no description of its own.
+    ContextUnknown = "CONTEXT_UNKNOWN", NotFound, 55;
+
     /// No model is configured for the role.
     ModelNotConfigured = "MODEL_NOT_CONFIGURED", FailedPrecondition, 30;
     /// The configured model's file is not on this machine.

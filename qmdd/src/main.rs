@@ -29,6 +29,9 @@ enum Command {
     /// Parse code for the daemon, which starts this by itself
     #[command(hide = true)]
     Parse,
+    /// Turn HTML and PDF into text for the daemon, which starts this by itself
+    #[command(hide = true)]
+    Extract,
     /// Run llama.cpp's plain loop over a job given as JSON on standard input: the limit that
     /// benches measure the engine against
     #[cfg(feature = "llama")]
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         },
         Command::Parse => ended(qmdd::ingest::run_grammars()),
+        Command::Extract => ended(qmdd::ingest::run_extractor()),
         #[cfg(feature = "llama")]
         Command::Worker => ended(qmdd::infer::llama::run_worker()),
         #[cfg(feature = "llama")]

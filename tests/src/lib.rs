@@ -12,6 +12,7 @@ mod sandbox;
 pub mod calls;
 pub mod corpus;
 pub mod models;
+pub mod pdf;
 pub mod qmd;
 pub mod wait;
 

@@ -59,6 +59,9 @@ pub(crate) struct SearchArgs {
     /// Search the collection NAME alone; may be repeated
     #[arg(short = 'c', long = "collection", value_name = "NAME")]
     pub(crate) collections: Vec<String>,
+    /// Only documents whose front matter passes FILTER, as in 'status = draft'; may be repeated
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
     /// Drop hits that score below S, between 0 and 1
     #[arg(long, value_name = "S", value_parser = score)]
     pub(crate) min_score: Option<f64>,
@@ -132,7 +135,19 @@ pub(crate) enum CollectionCommand {
     List(FormatArgs),
     /// Remove a collection from the index; its files stay
     #[command(visible_alias = "rm", after_help = help::COLLECTION_REMOVE)]
-    Remove(RemoveArgs),
+    Remove(CollectionArgs),
+    /// Give a collection another name; its vectors stay
+    #[command(visible_alias = "mv", after_help = help::COLLECTION_RENAME)]
+    Rename(RenameArgs),
+    /// Show all that is known of a collection
+    #[command(visible_alias = "info", after_help = help::COLLECTION_SHOW)]
+    Show(ShowArgs),
+    /// Search a collection whenever none is named
+    #[command(after_help = help::COLLECTION_INCLUDE)]
+    Include(CollectionArgs),
+    /// Search a collection only when it is named
+    #[command(after_help = help::COLLECTION_EXCLUDE)]
+    Exclude(CollectionArgs),
 }
 
 /// `collection add`.
@@ -149,12 +164,90 @@ pub(crate) struct AddArgs {
     pub(crate) mask: Option<String>,
 }
 
-/// `collection remove`.
+/// `collection remove`, `include` and `exclude`.
 #[derive(Debug, Args)]
-pub(crate) struct RemoveArgs {
+pub(crate) struct CollectionArgs {
     /// The collection
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+/// `collection rename`.
+#[derive(Debug, Args)]
+pub(crate) struct RenameArgs {
+    /// The collection
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Its new name
+    #[arg(value_name = "NEW")]
+    pub(crate) new_name: String,
+}
+
+/// `collection show`.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// The collection
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// `context`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContextCommand {
+    /// Describe a folder, a document, a collection, or the whole index
+    #[command(after_help = help::CONTEXT_ADD)]
+    Add(ContextAddArgs),
+    /// List the descriptions
+    #[command(after_help = help::CONTEXT_LIST)]
+    List(FormatArgs),
+    /// Take a description away
+    #[command(visible_alias = "rm", after_help = help::CONTEXT_REMOVE)]
+    Remove(PlaceArgs),
+}
+
+/// `context add`.
+#[derive(Debug, Args)]
+pub(crate) struct ContextAddArgs {
+    /// The place, and what it is: without a PLACE, this folder
+    #[arg(value_names = ["PLACE", "TEXT"], num_args = 1..=2, required = true)]
+    words: Vec<String>,
+}
+
+impl ContextAddArgs {
+    /// The place and the text.
+    pub(crate) fn parts(&self) -> (&str, &str) {
+        match self.words.as_slice() {
+            [place, text, ..] => (place, text),
+            [text] => (".", text),
+            [] => (".", ""),
+        }
+    }
+}
+
+/// `context remove`.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// `/` for the whole index, qmd://COLLECTION/PATH, or a file or folder
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: String,
+}
+
+/// `ls`.
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// A collection, or a folder of it as COLLECTION/PATH; without it, the collections
+    #[arg(value_name = "PLACE")]
+    pub(crate) place: Option<String>,
+    /// Only documents whose front matter passes FILTER, as in 'status = draft'; may be repeated
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+    /// List the files that are not indexed, and why
+    #[arg(long, conflicts_with = "filters")]
+    pub(crate) skipped: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// `update`.
@@ -166,6 +259,9 @@ pub(crate) struct UpdateArgs {
     /// Only the collection NAME; may be repeated
     #[arg(short = 'c', long = "collection", value_name = "NAME")]
     pub(crate) collections: Vec<String>,
+    /// Read every file, changed or not, and believe an empty folder on another disk
+    #[arg(short, long)]
+    pub(crate) force: bool,
 }
 
 /// `watch`.

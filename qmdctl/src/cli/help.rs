@@ -13,9 +13,11 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Index",
         &[
             "collection",
+            "context",
             "update",
             "watch",
             "embed",
+            "ls",
             "status",
             "init",
             "trust",
@@ -30,8 +32,9 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 pub(super) const QUERY: &str = "Example:
   qmdctl query \"how does heating affect a thin wing\" -n 10";
-pub(super) const SEARCH: &str = "Example:
-  qmdctl search 'boundary layer' -c papers --json";
+pub(super) const SEARCH: &str = "Examples:
+  qmdctl search 'boundary layer' -c papers --json
+  qmdctl search heat --filter 'status = draft' --filter 'topics contains wings'";
 pub(super) const VSEARCH: &str = "Example:
   qmdctl vsearch \"keeping notes private\" --min-score 0.4";
 pub(super) const GET: &str = "Examples:
@@ -47,6 +50,28 @@ pub(super) const COLLECTION_LIST: &str = "Example:
   qmdctl collection list";
 pub(super) const COLLECTION_REMOVE: &str = "Example:
   qmdctl collection remove notes";
+pub(super) const COLLECTION_RENAME: &str = "Example:
+  qmdctl collection rename notes journal";
+pub(super) const COLLECTION_SHOW: &str = "Example:
+  qmdctl collection show notes";
+pub(super) const COLLECTION_INCLUDE: &str = "Example:
+  qmdctl collection include archive";
+pub(super) const COLLECTION_EXCLUDE: &str = "Example:
+  qmdctl collection exclude archive";
+pub(super) const CONTEXT: &str = "Example:
+  qmdctl context add ~/notes/work 'Meetings and decisions'";
+pub(super) const CONTEXT_ADD: &str = "Examples:
+  qmdctl context add / 'Notes of a small team'
+  qmdctl context add qmd://notes 'Everything I wrote down'
+  qmdctl context add ~/notes/work 'Meetings and decisions'";
+pub(super) const CONTEXT_LIST: &str = "Example:
+  qmdctl context list";
+pub(super) const CONTEXT_REMOVE: &str = "Example:
+  qmdctl context remove qmd://notes/work";
+pub(super) const LS: &str = "Examples:
+  qmdctl ls notes/work
+  qmdctl ls notes --filter 'status = draft'
+  qmdctl ls --skipped";
 pub(super) const UPDATE: &str =
     "Folders are followed as long as the daemon runs; this looks through \
 them by hand, after the `update` commands of index.yml.
@@ -198,7 +223,7 @@ mod tests {
     use super::*;
 
     /// Terminal lines that help may take.
-    const SCREEN: usize = 48;
+    const SCREEN: usize = 50;
 
     fn every_help(command: &mut Command, text: &mut String) {
         let help = command.render_help().to_string();

@@ -10,8 +10,9 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::{
     args::{
-        AddArgs, CollectionCommand, DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs,
-        GetArgs, ImportQmdArgs, LogsArgs, RemoveArgs, SearchArgs, Strategy, UpdateArgs, WatchArgs,
+        AddArgs, CollectionArgs, CollectionCommand, ContextAddArgs, ContextCommand, DaemonCommand,
+        DoctorArgs, EmbedArgs, Format, FormatArgs, GetArgs, ImportQmdArgs, LogsArgs, LsArgs,
+        PlaceArgs, RenameArgs, SearchArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
@@ -60,9 +61,15 @@ pub(crate) enum Command {
     /// Print a document, or some lines of it
     #[command(after_help = help::GET)]
     Get(GetArgs),
-    /// Add, list and remove the folders that are searched
+    /// List what is indexed, and what is not
+    #[command(after_help = help::LS)]
+    Ls(LsArgs),
+    /// Add, list, change and remove the folders that are searched
     #[command(subcommand, after_help = help::COLLECTION)]
     Collection(CollectionCommand),
+    /// Describe folders and documents; hits carry the descriptions of where they lie
+    #[command(subcommand, after_help = help::CONTEXT)]
+    Context(ContextCommand),
     /// Take in what changed in the folders
     #[command(after_help = help::UPDATE)]
     Update(UpdateArgs),
@@ -109,12 +116,15 @@ impl Cli {
             Command::Doctor(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
             Command::ImportQmd(args) => args.format.format(),
+            Command::Ls(args) => args.format.format(),
+            Command::Collection(CollectionCommand::Show(args)) => args.format.format(),
             Command::Modal(command) => command.format(),
             Command::Trust(TrustArgs { verb }) => {
                 verb.as_ref().map_or(Format::Cli, TrustVerb::format)
             }
             Command::Status(format)
             | Command::Collection(CollectionCommand::List(format))
+            | Command::Context(ContextCommand::List(format))
             | Command::Models(
                 ModelsCommand::List(format)
                 | ModelsCommand::Use(UseArgs { format, .. })
@@ -123,6 +133,7 @@ impl Cli {
             )
             | Command::Daemon(DaemonCommand::Status(format)) => format.format(),
             Command::Collection(_)
+            | Command::Context(_)
             | Command::Update(_)
             | Command::Embed(_)
             | Command::Init(_)
@@ -170,6 +181,19 @@ mod tests {
     }
 
     #[test]
+    fn a_description_without_a_place_is_of_this_folder() {
+        let parts = |line| match parse(line).unwrap().command {
+            Command::Context(ContextCommand::Add(args)) => {
+                let (place, text) = args.parts();
+                (place.to_owned(), text.to_owned())
+            }
+            other => panic!("not `context add`: {other:?}"),
+        };
+        assert_eq!(parts("context add text"), (".".into(), "text".into()));
+        assert_eq!(parts("context add / text"), ("/".into(), "text".into()));
+    }
+
+    #[test]
     fn words_form_one_query_and_collections_add_up() {
         let args = search("deep-search wing heat -c a -c b --min-score 0.5");
         assert_eq!(args.query(), "wing heat");
@@ -189,6 +213,10 @@ mod tests {
             "get",
             "get a.md --from 0",
             "collection",
+            "collection rename a",
+            "context add",
+            "context add a b c",
+            "ls --skipped --filter a=1",
             "frobnicate",
         ] {
             assert!(parse(line).is_err(), "{line}");

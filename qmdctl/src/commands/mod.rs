@@ -1,12 +1,14 @@
 //! The verbs: each asks the daemon and hands what it says to `render`.
 
 mod collection;
+mod context;
 mod daemon;
 mod doctor;
 mod embed;
 mod get;
 mod import_qmd;
 mod init;
+mod ls;
 pub(crate) mod modal;
 mod models;
 mod search;
@@ -27,7 +29,9 @@ use qmd_proto::{
 use tonic::Streaming;
 
 use crate::{
-    cli::{Cli, CollectionCommand, Command, DaemonCommand, ModalCommand, ModelsCommand},
+    cli::{
+        Cli, CollectionCommand, Command, ContextCommand, DaemonCommand, ModalCommand, ModelsCommand,
+    },
     client::Home,
     error::{Failure, Result},
     render::{Notice, Screen, Step},
@@ -45,7 +49,21 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
             CollectionCommand::Add(args) => collection::add::run(&home, screen, args).await,
             CollectionCommand::List(_) => collection::list::run(&home, screen).await,
             CollectionCommand::Remove(args) => collection::remove::run(&home, screen, args).await,
+            CollectionCommand::Rename(args) => collection::rename::run(&home, screen, args).await,
+            CollectionCommand::Show(args) => collection::show::run(&home, screen, &args).await,
+            CollectionCommand::Include(args) => {
+                collection::include::run(&home, screen, args, true).await
+            }
+            CollectionCommand::Exclude(args) => {
+                collection::include::run(&home, screen, args, false).await
+            }
         },
+        Command::Context(command) => match command {
+            ContextCommand::Add(args) => context::add::run(&home, screen, &args).await,
+            ContextCommand::List(_) => context::list::run(&home, screen).await,
+            ContextCommand::Remove(args) => context::remove::run(&home, screen, &args).await,
+        },
+        Command::Ls(args) => ls::run(&home, screen, &args).await,
         Command::Update(args) => update::run(&home, screen, args).await,
         Command::Watch(args) => watch::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,

@@ -29,6 +29,7 @@ pub(super) async fn run(
         full: args.full,
         explain: args.explain,
         exhaustive: false,
+        filters: args.filters.clone(),
     };
     let client = home.connect().await?;
     let reply = client.search().search(request).await?.into_inner();

@@ -1,12 +1,14 @@
 //! The collections of an index.
 
-use qmd_proto::v1::Collection;
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use qmd_proto::v1::{Collection, Context};
 use serde::Serialize;
 
 use super::{
     json::pretty,
     table::table,
-    text::{clean_line, duration},
+    text::{BOLD, HINT, WARNING, ago, clean_line, count},
 };
 use crate::error::Result;
 
@@ -45,11 +47,51 @@ pub(crate) fn collection_list(collections: &[Collection], now: i64) -> String {
 
 /// How long ago that was; both in seconds since the Unix epoch.
 pub(super) fn updated(at: i64, now: i64) -> String {
-    match u64::try_from(now.saturating_sub(at)) {
-        _ if at == 0 => "never".to_owned(),
-        Ok(0) | Err(_) => "just now".to_owned(),
-        Ok(seconds) => format!("{} ago", duration(std::time::Duration::from_secs(seconds))),
+    if at == 0 {
+        "never".to_owned()
+    } else {
+        ago(at, now)
     }
+}
+
+/// All that is known of a collection. `now` is in seconds since the Unix epoch.
+pub(crate) fn collection(collection: &Collection, contexts: &[Context], now: i64) -> String {
+    let mut text = format!("{BOLD}{}{BOLD:#}\n", clean_line(&collection.name));
+    let searched = if collection.include_by_default {
+        "whenever no collection is named"
+    } else {
+        "only when it is named"
+    };
+    let ignored: Vec<String> = collection
+        .ignore
+        .iter()
+        .map(|glob| clean_line(glob))
+        .collect();
+    for (name, value) in [
+        ("folder", clean_line(&collection.path)),
+        ("files", clean_line(&collection.pattern)),
+        ("ignored", ignored.join(", ")),
+        ("searched", searched.to_owned()),
+        ("content", count(collection.documents, "document")),
+        ("updated", updated(collection.updated_at, now)),
+    ] {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<10}{value}");
+        }
+    }
+    for context in contexts {
+        let (path, said) = (clean_line(&context.path), clean_line(&context.text));
+        let _ = writeln!(text, "  {:<10}{path}: {said}", "context");
+    }
+    if collection.skipped_files > 0 {
+        let files = count(collection.skipped_files, "file");
+        let name = clean_line(&collection.name);
+        let _ = writeln!(
+            text,
+            "  {WARNING}{files} left out{WARNING:#}: {HINT}`qmdctl ls --skipped {name}`{HINT:#}"
+        );
+    }
+    text
 }
 
 #[derive(Debug, Serialize)]
@@ -63,20 +105,45 @@ struct Row<'a> {
     documents: u64,
     /// Seconds since the Unix epoch.
     updated_at: Option<i64>,
+    skipped_files: u64,
+}
+
+impl<'a> Row<'a> {
+    fn new(collection: &'a Collection) -> Self {
+        Self {
+            name: &collection.name,
+            path: &collection.path,
+            pattern: &collection.pattern,
+            ignore: &collection.ignore,
+            include_by_default: collection.include_by_default,
+            documents: collection.documents,
+            updated_at: Some(collection.updated_at).filter(|at| *at != 0),
+            skipped_files: collection.skipped_files,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    context: BTreeMap<&'a str, &'a str>,
+}
+
+/// A collection as a JSON object.
+pub(crate) fn collection_json(collection: &Collection, contexts: &[Context]) -> Result<String> {
+    let pairs = contexts.iter();
+    pretty(&Whole {
+        row: Row::new(collection),
+        context: pairs
+            .map(|context| (context.path.as_str(), context.text.as_str()))
+            .collect(),
+    })
 }
 
 /// The collections as a JSON array.
 pub(crate) fn collection_list_json(collections: &[Collection]) -> Result<String> {
-    let rows = collections.iter().map(|collection| Row {
-        name: &collection.name,
-        path: &collection.path,
-        pattern: &collection.pattern,
-        ignore: &collection.ignore,
-        include_by_default: collection.include_by_default,
-        documents: collection.documents,
-        updated_at: Some(collection.updated_at).filter(|at| *at != 0),
-    });
-    pretty(&rows.collect::<Vec<_>>())
+    pretty(&collections.iter().map(Row::new).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -94,6 +161,7 @@ mod tests {
             documents: 1400,
             updated_at: 1_000,
             update_command: String::new(),
+            skipped_files: 2,
         };
         let archive = Collection {
             name: "archive".into(),
@@ -106,5 +174,16 @@ mod tests {
         insta::assert_snapshot!("collections", anstream::adapter::strip_str(&table));
         insta::assert_snapshot!("collections_json", collection_list_json(&list).unwrap());
         assert_eq!(updated(50, 40), "just now");
+        let contexts = [Context {
+            collection: "notes".into(),
+            path: "/work".into(),
+            text: "Meetings".into(),
+        }];
+        let shown = collection(&list[0], &contexts, 1_000 + 7_260);
+        insta::assert_snapshot!("collection", anstream::adapter::strip_str(&shown));
+        insta::assert_snapshot!(
+            "collection_json",
+            collection_json(&list[0], &contexts).unwrap()
+        );
     }
 }

@@ -95,6 +95,10 @@ pub(crate) fn watch_event(event: &WatchEvent) -> String {
             let documents = format!("  {}", count(it.documents, "document"));
             line(WARNING, "removed", &it.collection, "", &documents)
         }
+        Some(Event::CollectionRenamed(it)) => {
+            let new_name = format!("  now {}", clean_line(&it.new_name));
+            line(WARNING, "renamed", &it.collection, "", &new_name)
+        }
         Some(Event::Embedded(it)) => {
             let chunks = format!("  {}", count(it.chunks, "chunk"));
             line(HINT, "embedded", &it.collection, &it.path, &chunks)
@@ -146,6 +150,10 @@ pub(crate) fn watch_event_json(event: &WatchEvent) -> Result<String> {
         Some(Event::CollectionGone(it)) => (
             "collectionRemoved",
             json!({"collection": it.collection, "documents": it.documents}),
+        ),
+        Some(Event::CollectionRenamed(it)) => (
+            "collectionRenamed",
+            json!({"collection": it.collection, "newName": it.new_name}),
         ),
         Some(Event::Embedded(it)) => (
             "embedded",
@@ -207,7 +215,8 @@ pub(super) fn collection_state_json(collection: &CollectionStatus) -> Value {
 #[cfg(test)]
 mod tests {
     use qmd_proto::v1::{
-        CollectionGone, DocumentEmbedded, DocumentRemoved, DocumentStored, WatchRound, WatchState,
+        CollectionGone, CollectionRenamed, DocumentEmbedded, DocumentRemoved, DocumentStored,
+        WatchRound, WatchState,
     };
 
     use super::*;
@@ -284,6 +293,10 @@ mod tests {
             Event::CollectionGone(CollectionGone {
                 collection: collection.clone(),
                 documents: 3,
+            }),
+            Event::CollectionRenamed(CollectionRenamed {
+                collection: collection.clone(),
+                new_name: "journal".into(),
             }),
             Event::Embedded(DocumentEmbedded {
                 collection: collection.clone(),

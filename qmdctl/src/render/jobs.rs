@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use qmd_proto::v1::{EmbedIndexSummary, SkippedFile, UpdateSummary};
+use qmd_proto::v1::{EmbedIndexSummary, ReasonCount, UpdateSummary};
 
 use super::{
     notice::Notice,
     text::{clean_line, count, duration},
 };
-
-/// Skipped files named unless details are wanted.
-const SKIPPED_SHOWN: usize = 20;
 
 /// An update in one line.
 pub(crate) fn updated(summary: &UpdateSummary) -> String {
@@ -40,19 +37,20 @@ pub(crate) fn embedded(summary: &EmbedIndexSummary) -> String {
     )
 }
 
-/// The files an update left out, each with its reason; `None` without any.
-pub(crate) fn skipped(files: &[SkippedFile], all: bool) -> Option<(Notice, Vec<String>)> {
-    if files.is_empty() {
+/// The files an update left out, by reason, and with `all` each by itself; `None` without any.
+pub(crate) fn skipped(summary: &UpdateSummary, all: bool) -> Option<(Notice, Vec<String>)> {
+    let total: u64 = summary
+        .skipped_reasons
+        .iter()
+        .map(|reason| reason.count)
+        .sum();
+    if total == 0 {
         return None;
     }
-    let shown = if all {
-        files.len()
-    } else {
-        SKIPPED_SHOWN.min(files.len())
-    };
-    let mut lines: Vec<String> = files[..shown]
-        .iter()
-        .map(|file| {
+    let reasons: Vec<String> = summary.skipped_reasons.iter().map(by_reason).collect();
+    let mut lines = Vec::new();
+    if all {
+        lines.extend(summary.skipped.iter().map(|file| {
             format!(
                 "  {}/{}: {} ({})",
                 clean_line(&file.collection),
@@ -60,27 +58,31 @@ pub(crate) fn skipped(files: &[SkippedFile], all: bool) -> Option<(Notice, Vec<S
                 clean_line(&file.message),
                 clean_line(&file.reason),
             )
-        })
-        .collect();
-    if shown < files.len() {
-        lines.push(format!(
-            "  and {} more; -v names them all",
-            files.len() - shown
-        ));
+        }));
+        let more = total.saturating_sub(summary.skipped.len() as u64);
+        if more > 0 {
+            lines.push(format!("  and {more} more"));
+        }
     }
-    let message = format!("{} left out", count(files.len() as u64, "file"));
     Some((
         Notice {
-            message,
+            message: format!("{} left out: {}", count(total, "file"), reasons.join(", ")),
             reason: String::new(),
-            hint: None,
+            hint: Some("`qmdctl ls --skipped` lists them".to_owned()),
         },
         lines,
     ))
 }
 
+/// `2 FILE_BINARY`.
+pub(super) fn by_reason(reason: &ReasonCount) -> String {
+    format!("{} {}", reason.count, clean_line(&reason.reason))
+}
+
 #[cfg(test)]
 mod tests {
+    use qmd_proto::v1::SkippedFile;
+
     use super::*;
 
     #[test]
@@ -115,19 +117,31 @@ mod tests {
     }
 
     #[test]
-    fn skipped_files_are_named_up_to_a_screenful() {
+    fn skipped_files_are_told_by_reason_and_by_name_on_request() {
         let file = |number: usize| SkippedFile {
             collection: "notes".into(),
             path: format!("{number}.md"),
             reason: "FILE_BINARY".into(),
             message: "it holds no text".into(),
         };
-        let files: Vec<_> = (0..23).map(file).collect();
-        assert!(skipped(&[], false).is_none());
-        let (notice, lines) = skipped(&files, false).unwrap();
-        assert_eq!(notice.message, "23 files left out");
+        let count = |reason: &str, count| ReasonCount {
+            reason: reason.into(),
+            count,
+        };
+        let summary = UpdateSummary {
+            skipped: (0..2).map(file).collect(),
+            skipped_reasons: vec![count("FILE_BINARY", 22), count("FILE_EMPTY", 1)],
+            ..UpdateSummary::default()
+        };
+        assert!(skipped(&UpdateSummary::default(), true).is_none());
+        let (notice, lines) = skipped(&summary, false).unwrap();
+        assert_eq!(
+            notice.message,
+            "23 files left out: 22 FILE_BINARY, 1 FILE_EMPTY"
+        );
+        assert!(lines.is_empty());
+        let (_, lines) = skipped(&summary, true).unwrap();
         assert_eq!(lines[0], "  notes/0.md: it holds no text (FILE_BINARY)");
-        assert_eq!(lines[20], "  and 3 more; -v names them all");
-        assert_eq!(skipped(&files, true).unwrap().1.len(), 23);
+        assert_eq!(lines[2], "  and 21 more");
     }
 }

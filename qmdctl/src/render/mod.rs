@@ -2,6 +2,7 @@
 //! standard error. What is shown is put together as text first, by functions without effects.
 
 mod collections;
+mod contexts;
 mod daemon;
 mod doctor;
 mod document;
@@ -11,6 +12,8 @@ mod highlight;
 mod import;
 mod jobs;
 mod json;
+mod listing;
+mod metadata;
 mod modal;
 mod models;
 mod notice;
@@ -29,13 +32,15 @@ use std::{
 };
 
 pub(crate) use self::{
-    collections::{collection_list, collection_list_json},
+    collections::{collection, collection_json, collection_list, collection_list_json},
+    contexts::{contexts, contexts_json, place},
     daemon::{daemon_status, daemon_status_json},
     doctor::{checks, checks_json},
     document::{document, document_json},
     followed::{watch_event, watch_event_json},
     import::{imported, imported_json},
     jobs::{embedded, skipped, updated},
+    listing::{documents, documents_json, skipped_files, skipped_files_json},
     modal::{
         deployed, deployed_json, destroyed, destroyed_json, log_line_json, modal_status,
         modal_status_json, region, region_json, region_line, trials, trials_json,

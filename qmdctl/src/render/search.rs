@@ -4,11 +4,13 @@ use std::{fmt::Write as _, time::Duration};
 
 use qmd_proto::v1::{Hit, SearchReply, Stage, StageState};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     explain::{self, ExplainJson},
     highlight::{highlight, terms},
     json::{pretty, unless_empty},
+    metadata::metadata_json,
     passage::{header, passage},
     text::{BOLD, DIM, PATH, clean, clean_line, count, duration},
 };
@@ -27,6 +29,12 @@ struct Row<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heading: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +57,9 @@ fn row(hit: &Hit) -> Row<'_> {
         line: hit.line,
         title: &hit.title,
         context: unless_empty(&hit.context),
+        heading: unless_empty(&hit.heading),
+        page: hit.page,
+        metadata: metadata_json(&hit.metadata),
         snippet: body.is_none().then(|| passage(hit, JSON_SNIPPET)),
         body,
         explain: hit.explain.as_ref().map(ExplainJson::from),
@@ -63,15 +74,22 @@ pub(crate) fn hits(hits: &[Hit], query: &str) -> String {
 }
 
 fn block(hit: &Hit, terms: &[String]) -> String {
+    let page = hit
+        .page
+        .map(|page| format!(" page {page}"))
+        .unwrap_or_default();
     let mut text = format!(
-        "{PATH}{}/{}:{}{PATH:#} {DIM}#{}{DIM:#}\n{BOLD}{}{BOLD:#}\nScore: {BOLD}{:.0}%{BOLD:#}\n",
+        "{PATH}{}/{}:{}{PATH:#}{page} {DIM}#{}{DIM:#}\n{BOLD}{}{BOLD:#}\n",
         clean_line(&hit.collection),
         clean_line(&hit.path),
         hit.line,
         clean_line(&hit.docid),
         clean_line(&hit.title),
-        hit.score * 100.0,
     );
+    if !hit.heading.is_empty() && hit.heading != hit.title {
+        let _ = writeln!(text, "{DIM}{}{DIM:#}", clean_line(&hit.heading));
+    }
+    let _ = writeln!(text, "Score: {BOLD}{:.0}%{BOLD:#}", hit.score * 100.0);
     if !hit.context.is_empty() {
         let _ = writeln!(text, "Context: {}", clean_line(&hit.context));
     }
@@ -125,7 +143,9 @@ pub(crate) fn timing(reply: &SearchReply) -> String {
 
 #[cfg(test)]
 mod tests {
-    use qmd_proto::v1::{Contribution, Explain, StageReport};
+    use qmd_proto::v1::{
+        Contribution, Explain, Property, PropertyValue, StageReport, property_value::Kind,
+    };
 
     use super::*;
 
@@ -143,6 +163,15 @@ mod tests {
                 end_line: 13,
                 total_lines: 40,
                 context: "Flight notes".into(),
+                heading: "Heat on wings > Thin ones".into(),
+                page: Some(3),
+                metadata: vec![Property {
+                    key: "status".into(),
+                    values: vec![PropertyValue {
+                        kind: Some(Kind::Text("draft".into())),
+                    }],
+                    list: false,
+                }],
                 explain: Some(Explain {
                     contributions: vec![
                         Contribution {

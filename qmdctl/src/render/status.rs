@@ -1,6 +1,6 @@
 //! The state of the index, the models and the daemon.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use qmd_proto::v1::{CacheStatus, IndexStatus, ModelState, ModelStatus, StatusReply};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     daemon::{DaemonJson, daemon_status},
     followed::{collection_state_json, collection_states},
+    jobs::by_reason,
     json::{pretty, unless_empty},
     models::role,
     text::{BOLD, ERROR, GOOD, HINT, WARNING, clean_line, count, size},
@@ -95,12 +96,6 @@ fn index(index: &IndexStatus) -> String {
             "of another model",
             "run `qmdctl embed`",
         ),
-        (
-            index.skipped_files,
-            "file",
-            "left out",
-            "`qmdctl update -v` tells why",
-        ),
     ] {
         if number > 0 {
             let what = count(number, thing);
@@ -109,6 +104,16 @@ fn index(index: &IndexStatus) -> String {
                 "  {WARNING}{what} {state}{WARNING:#}: {HINT}{mend}{HINT:#}"
             );
         }
+    }
+    if index.skipped_files > 0 {
+        let files = count(index.skipped_files, "file");
+        let reasons: Vec<String> = index.skipped_reasons.iter().map(by_reason).collect();
+        let _ = writeln!(
+            text,
+            "  {WARNING}{files} left out{WARNING:#} ({}): {HINT}`qmdctl ls --skipped` tells \
+             why{HINT:#}",
+            reasons.join(", "),
+        );
     }
     for notice in &index.notices {
         let (message, reason) = (clean_line(&notice.message), clean_line(&notice.reason));
@@ -209,6 +214,8 @@ struct IndexJson<'a> {
     collection_states: Vec<Value>,
     watch_rounds: u64,
     watch_whole: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    skipped_reasons: BTreeMap<&'a str, u64>,
     project_root: Option<&'a str>,
     notices: Vec<NoticeJson<'a>>,
 }
@@ -273,6 +280,11 @@ pub(crate) fn status_json(reply: &StatusReply) -> Result<String> {
                 .collect(),
             watch_rounds: index.watch_rounds,
             watch_whole: index.watch_whole,
+            skipped_reasons: index
+                .skipped_reasons
+                .iter()
+                .map(|reason| (reason.reason.as_str(), reason.count))
+                .collect(),
             project_root: unless_empty(&index.project_root),
             notices: (index.notices.iter())
                 .map(|notice| NoticeJson {
@@ -333,7 +345,7 @@ fn model_json(model: &ModelStatus) -> ModelJson<'_> {
 #[cfg(test)]
 mod tests {
     use qmd_proto::v1::{
-        CollectionStatus, DaemonStatus, FollowState, Following, ModelRole, Notice,
+        CollectionStatus, DaemonStatus, FollowState, Following, ModelRole, Notice, ReasonCount,
     };
 
     use super::*;
@@ -392,7 +404,17 @@ mod tests {
                 vectors: 2200,
                 pending_embedding: 12,
                 stale_vectors: 1,
-                skipped_files: 0,
+                skipped_files: 3,
+                skipped_reasons: vec![
+                    ReasonCount {
+                        reason: "FILE_BINARY".into(),
+                        count: 2,
+                    },
+                    ReasonCount {
+                        reason: "FILE_EMPTY".into(),
+                        count: 1,
+                    },
+                ],
                 collections: 1,
                 collection_states: vec![CollectionStatus {
                     follow: Some(FollowState {

@@ -22,8 +22,8 @@ const fn coloured(color: AnsiColor) -> Style {
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     if text.contains(obeyed) {
-        // A carriage return before a line feed says nothing.
-        let unix = text.replace("\r\n", "\n");
+        // A carriage return before a line feed says nothing, and pages are counted elsewhere.
+        let unix = text.replace("\r\n", "\n").replace('\u{c}', "");
         unix.replace(obeyed, "\u{fffd}").into()
     } else {
         text.into()
@@ -54,6 +54,14 @@ pub(crate) fn size(bytes: u64) -> String {
         format!("{bytes} B")
     } else {
         format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// How long ago a moment was; both in seconds since the Unix epoch.
+pub(super) fn ago(at: i64, now: i64) -> String {
+    match u64::try_from(now.saturating_sub(at)) {
+        Ok(0) | Err(_) => "just now".to_owned(),
+        Ok(seconds) => format!("{} ago", duration(Duration::from_secs(seconds))),
     }
 }
 

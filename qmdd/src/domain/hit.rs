@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CollectionName, DocId, Failure, Reason};
+use super::{CollectionName, DocId, Failure, Metadata, Reason};
 
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,12 @@ pub struct Hit {
     pub lines: (u32, u32),
     /// Lines in the whole document.
     pub total_lines: u32,
+    /// The headings above the snippet's first line, outermost first, joined by ` > `.
+    pub heading: String,
+    /// The page of that line, from 1, of a document with pages.
+    pub page: Option<u32>,
+    /// What the document says of itself.
+    pub metadata: Metadata,
     /// The whole text, when asked for.
     pub body: Option<String>,
     /// Context descriptions that apply, general first, joined by blank lines.

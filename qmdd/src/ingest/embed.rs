@@ -76,9 +76,7 @@ pub async fn embed(
         ..Call::bulk()
     };
     let model = backend.ready(Role::Embed, call.clone()).await?;
-    let forced = options.force.then(|| Scope {
-        collections: scope.to_vec(),
-    });
+    let forced = options.force.then(|| Scope::of(scope.to_vec()));
     if backend.is_remote() {
         let known = prompts::fingerprints(&model, chunk::VERSION);
         if store.is_of_other_models(known, forced.clone()).await? {
@@ -101,7 +99,7 @@ pub async fn embed(
     };
     let mut done = EmbedProgress {
         documents_total: store
-            .pending_count(&embedder.fingerprint, scope.to_vec())
+            .pending_count(&embedder.fingerprint, Scope::of(scope.to_vec()))
             .await?,
         ..EmbedProgress::default()
     };

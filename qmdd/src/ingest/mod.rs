@@ -1,9 +1,13 @@
 //! Ingestion: folders to documents, documents to vectors.
 
 mod child;
+mod decode;
 mod embed;
 mod error;
+mod extract;
+mod globs;
 mod grammars;
+mod inside;
 mod part;
 mod plan;
 mod qmd;
@@ -16,10 +20,11 @@ pub mod watch;
 
 pub use embed::{EmbedOptions, EmbedProgress, EmbedSummary, embed};
 pub use error::IngestError;
+pub use extract::run as run_extractor;
 pub use grammars::run as run_grammars;
 pub use qmd::{Left, QmdDocuments, QmdVectors, VectorProgress, compare, take_vectors};
 pub use turn::{Background, ByHand, Turn};
-pub use update::{UpdateProgress, UpdateSummary, update, update_part};
+pub use update::{UpdateOptions, UpdateProgress, UpdateSummary, update, update_part};
 
 use tokio::task::spawn_blocking;
 

@@ -1,15 +1,13 @@
 //! Finds the files of a part of a collection: what a walk would find at some paths, and below them.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use super::{
     IngestError,
-    walk::{self, EXCLUDED_FOLDERS, Found, Listing, Rules},
+    globs::Rules,
+    walk::{self, Listing},
 };
-use crate::{
-    domain::{Collection, Reason},
-    store::{FileStamp, Skipped},
-};
+use crate::domain::Collection;
 
 /// Lists what a whole walk would list at the paths and below them. Looks at nothing else, but
 /// where a path is a folder: then the folders above it are listed too. Blocks.
@@ -17,8 +15,8 @@ use crate::{
 /// # Errors
 /// On a bad glob.
 pub(super) fn look(collection: &Collection, paths: &[String]) -> Result<Listing, IngestError> {
-    let rules = Rules::new(collection)?;
-    let mut walker = walk::walker(&collection.path);
+    let rules = Arc::new(Rules::new(collection)?);
+    let mut walker = walk::walker(&collection.path, &rules);
     let mut ignored = walker.build_matchers();
     let mut ignored = |path: &str, is_dir| {
         let root = ignored.first_mut();
@@ -27,60 +25,45 @@ pub(super) fn look(collection: &Collection, paths: &[String]) -> Result<Listing,
     let mut listing = Listing::default();
     let mut folders = BTreeSet::new();
     for path in paths {
-        if !is_inside(&collection.path, path) {
+        if !is_inside(&collection.path, &rules, path) {
             continue;
         }
-        let absolute = collection.path.join(path);
-        let metadata = match fs::symlink_metadata(&absolute) {
-            Ok(metadata) => metadata,
-            Err(error) if is_absence(&error) => continue,
-            Err(error) => {
-                listing.skipped.push(Skipped {
-                    path: path.clone(),
-                    reason: Reason::FileUnreadable,
-                    message: error.to_string(),
-                });
-                continue;
-            }
-        };
-        if metadata.is_dir() {
+        let metadata = fs::symlink_metadata(collection.path.join(path));
+        let kind = metadata.as_ref().map(fs::Metadata::file_type).ok();
+        if kind.is_some_and(|kind| kind.is_dir()) {
             folders.insert(path.clone());
-        } else if metadata.is_file() && rules.take(path) && !ignored(path, false) {
-            listing.files.push(Found {
-                path: path.clone(),
-                absolute,
-                stamp: FileStamp::of(&metadata),
-            });
+        } else if kind.is_some() && (!rules.take(path) || ignored(path, false)) {
+            // No walk would meet it.
+        } else if let Some(kind) = kind.filter(|kind| !kind.is_file()) {
+            listing.leave_out_special(path.clone(), kind.is_symlink());
+        } else {
+            listing.add(path.clone(), metadata);
         }
     }
     if !folders.is_empty() {
-        let root = collection.path.clone();
+        let (root, entering) = (collection.path.clone(), Arc::clone(&rules));
         walker.filter_entry(move |entry| {
             let path = walk::relative(&root, entry.path());
-            !walk::is_excluded(entry) && path.is_none_or(|path| leads_to(&path, &folders))
+            walk::enters(&entering, &root, entry)
+                && path.is_none_or(|path| leads_to(&path, &folders))
         });
         let mut below = walk::list(collection, &rules, &walker);
         listing.files.append(&mut below.files);
-        listing.skipped.append(&mut below.skipped);
-        listing.files.sort_by(|a, b| a.path.cmp(&b.path));
+        listing.unfit.append(&mut below.unfit);
+        listing.unread.append(&mut below.unread);
     }
+    listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(listing)
 }
 
 /// Whether every folder above a path is a real one that a walk would enter: a link may lead out of
 /// the collection.
-fn is_inside(root: &Path, path: &str) -> bool {
+fn is_inside(root: &Path, rules: &Rules, path: &str) -> bool {
     path.match_indices('/').all(|(end, _)| {
         let folder = &path[..end];
-        let name = folder.rsplit('/').next().unwrap_or_default();
         let metadata = fs::symlink_metadata(root.join(folder));
-        !EXCLUDED_FOLDERS.contains(&name) && metadata.is_ok_and(|metadata| metadata.is_dir())
+        rules.enter(folder, true) && metadata.is_ok_and(|metadata| metadata.is_dir())
     })
-}
-
-fn is_absence(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
-    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// Whether a path is one of the folders, below one, or on the way to one.
@@ -103,11 +86,11 @@ mod tests {
     use super::*;
     use crate::domain::CollectionName;
 
-    fn collection(root: &Path, ignore: &[&str]) -> Collection {
+    fn collection(root: &Path, pattern: &str, ignore: &[&str]) -> Collection {
         let name = CollectionName::new("c").unwrap();
         Collection {
             ignore: ignore.iter().map(|glob| (*glob).to_owned()).collect(),
-            ..Collection::new(name, root.to_owned(), "**/*.md")
+            ..Collection::new(name, root.to_owned(), pattern)
         }
     }
 
@@ -156,9 +139,10 @@ mod tests {
         fn a_part_is_the_walk_cut_down(
             chosen in proptest::sample::subsequence(FILES.to_vec(), 0..6),
             levels in proptest::collection::vec(0..3_usize, 6),
+            pattern in proptest::sample::select(vec!["**/*.md", "**/*.md, **/.hidden/*.md", "*/*.md"]),
         ) {
             let dir = tree();
-            let collection = collection(dir.path(), &["drafts"]);
+            let collection = collection(dir.path(), pattern, &["drafts"]);
             let parts: BTreeSet<String> = chosen
                 .iter()
                 .zip(levels)
@@ -189,7 +173,7 @@ mod tests {
         fs::write(outside.path().join("secret.md"), "text").unwrap();
         symlink(outside.path(), dir.path().join("link")).unwrap();
         symlink(outside.path().join("secret.md"), dir.path().join("link.md")).unwrap();
-        let collection = collection(dir.path(), &[]);
+        let collection = collection(dir.path(), "**/*.md", &[]);
         let asked = [
             "link",
             "link.md",
@@ -198,7 +182,12 @@ mod tests {
             "a.md/below.md",
         ];
         let listing = look(&collection, &asked.map(str::to_owned)).unwrap();
-        assert_eq!(listing.skipped, []);
+        let told: Vec<&str> = listing
+            .unfit
+            .iter()
+            .map(|file| file.path.as_str())
+            .collect();
+        assert_eq!(told, ["link.md"]);
         assert_eq!(paths(listing), [] as [&str; 0]);
     }
 }

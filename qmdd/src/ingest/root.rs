@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use crate::{domain::Reason, store::Skipped};
+use crate::{
+    domain::Reason,
+    store::{Skipped, Why},
+};
 
 /// Which folder it is, whatever its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +39,10 @@ pub(super) fn check(root: &Path, last: Option<u64>) -> Result<Identity, Skipped>
 pub(super) fn missing(root: &Path, why: &str) -> Skipped {
     Skipped {
         path: root.to_string_lossy().into_owned(),
-        reason: Reason::FolderMissing,
-        message: format!("{why}; its documents are kept as they were"),
+        why: Why {
+            reason: Reason::FolderMissing,
+            message: format!("{why}; its documents are kept as they were"),
+        },
     }
 }
 
@@ -54,8 +59,8 @@ mod tests {
         assert_ne!(check(dir.path(), None), check(Path::new("/"), None));
         for none in [file, dir.path().join("none")] {
             let skipped = check(&none, None).unwrap_err();
-            assert_eq!(skipped.reason, Reason::FolderMissing);
-            assert!(skipped.message.ends_with("kept as they were"));
+            assert_eq!(skipped.why.reason, Reason::FolderMissing);
+            assert!(skipped.why.message.ends_with("kept as they were"));
         }
     }
 
@@ -65,7 +70,12 @@ mod tests {
         let device = check(dir.path(), None).unwrap().device;
         assert!(check(dir.path(), Some(device)).is_ok(), "emptied");
         let skipped = check(dir.path(), Some(device + 1)).unwrap_err();
-        assert!(skipped.message.starts_with("empty, and not on the disk"));
+        assert!(
+            skipped
+                .why
+                .message
+                .starts_with("empty, and not on the disk")
+        );
         fs::write(dir.path().join("a.md"), "text").unwrap();
         assert!(
             check(dir.path(), Some(device + 1)).is_ok(),

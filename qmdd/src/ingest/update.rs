@@ -1,29 +1,50 @@
 //! Brings the index in step with the folders.
 
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use futures::{StreamExt, stream};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    IngestError, blocking, part,
-    plan::{Examine, plan},
+    IngestError, blocking,
+    extract::Extractors,
+    inside::Inside,
+    part,
+    plan::{Plan, plan},
     read::{self, ReadFile, Unfit},
     root,
-    walk::{self, Listing},
+    walk::{self, Found, Listing},
 };
 use crate::{
-    domain::{Collection, CollectionName, ContentHash},
-    store::{Change, KnownFile, Skipped, Store},
-    text::title::title,
+    domain::{Collection, CollectionName, Reason},
+    store::{Applied, Change, FileStamp, Skipped, Store, StoreError},
 };
 
 /// A transaction takes at most this many files ...
 const BATCH_FILES: usize = 256;
-/// ... or about this many bytes of text, so that readers and other writers get their turn.
+/// ... or about this many bytes of text, so that other writers get their turn.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Files read in one go: at most so many ...
+const GROUP_FILES: usize = 32;
+/// ... or so many bytes on disk.
+const GROUP_BYTES: u64 = 4 << 20;
+/// Groups read at the same time.
+const READERS: usize = 2;
+
+/// How a scan goes about its work.
+#[derive(Debug, Clone)]
+pub struct UpdateOptions {
+    /// The daemon's executable, which parses HTML and PDF in processes of its own.
+    pub program: PathBuf,
+    /// Read every file, and believe an empty folder on another disk than before.
+    pub force: bool,
+}
 
 /// How far a scan is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +70,17 @@ pub struct UpdateSummary {
     pub unchanged: u64,
     /// Documents whose file is gone.
     pub removed: u64,
-    /// Files not taken in.
+    /// Files that are not in the index.
     pub skipped: Vec<(CollectionName, Skipped)>,
+}
+
+impl UpdateSummary {
+    fn count(&mut self, applied: Applied) {
+        self.added += applied.added;
+        self.changed += applied.changed;
+        self.unchanged += applied.unchanged;
+        self.removed += applied.removed;
+    }
 }
 
 /// Scans the collections one after another. A folder that is missing is reported and its documents
@@ -61,36 +91,35 @@ pub struct UpdateSummary {
 pub async fn update(
     store: &Store,
     collections: &[Collection],
+    options: &UpdateOptions,
     progress: impl Fn(UpdateProgress),
     cancel: &CancellationToken,
 ) -> Result<UpdateSummary, IngestError> {
     let mut summary = UpdateSummary::default();
+    let extractors = Arc::new(Extractors::new(options.program.clone()));
     for collection in collections {
-        let listed = list(store, collection, walk::walk).await?;
-        let Some(Listed {
-            device,
-            last,
-            listing,
-        }) = kept(listed, collection, &mut summary)
-        else {
+        let last = store.device(&collection.name).await?;
+        // By force, a folder is believed to be what it looks like.
+        let expected = last.filter(|_| !options.force);
+        let listed = list(collection, expected, walk::walk).await?;
+        let Some((device, listing)) = kept(listed, collection, &mut summary) else {
             continue;
         };
         let device = (!listing.files.is_empty()).then_some(device);
         let known = store.known_files(&collection.name).await?;
-        let skipped = take_in(
+        let plan = plan(known, listing, read::VERSION, options.force);
+        let scan = Scan {
             store,
             collection,
-            known,
-            listing,
-            &progress,
+            extractors: Arc::clone(&extractors),
+            progress: &progress,
             cancel,
-            &mut summary,
-        )
-        .await?;
+        };
+        scan.carry_out(plan, &mut summary).await?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs() as i64);
-        store.finish_scan(&collection.name, skipped, now).await?;
+        store.finish_scan(&collection.name, now).await?;
         if last != device {
             store.set_device(&collection.name, device).await?;
         }
@@ -106,60 +135,47 @@ pub async fn update_part(
     store: &Store,
     collection: &Collection,
     paths: Vec<String>,
+    options: &UpdateOptions,
     cancel: &CancellationToken,
 ) -> Result<UpdateSummary, IngestError> {
     let mut summary = UpdateSummary::default();
+    let expected = store.device(&collection.name).await?;
     let looked = paths.clone();
     let look = move |collection: &Collection| part::look(collection, &looked);
-    let listed = list(store, collection, look).await?;
-    let Some(Listed { listing, .. }) = kept(listed, collection, &mut summary) else {
+    let listed = list(collection, expected, look).await?;
+    let Some((_, listing)) = kept(listed, collection, &mut summary) else {
         return Ok(summary);
     };
-    let known = store.known_below(&collection.name, paths.clone()).await?;
-    let skipped = take_in(
+    let known = store.known_below(&collection.name, paths).await?;
+    let plan = plan(known, listing, read::VERSION, options.force);
+    let scan = Scan {
         store,
         collection,
-        known,
-        listing,
-        &|_| (),
+        extractors: Arc::new(Extractors::new(options.program.clone())),
+        progress: &|_| (),
         cancel,
-        &mut summary,
-    )
-    .await?;
-    store.finish_part(&collection.name, paths, skipped).await?;
+    };
+    scan.carry_out(plan, &mut summary).await?;
     Ok(summary)
 }
 
-/// A collection's folder, as it was when it was listed.
-struct Listed {
-    /// The device that it is on.
-    device: u64,
-    /// The one that it was on when it held documents.
-    last: Option<u64>,
-    listing: Listing,
-}
-
 /// Lists a collection's files; `Err` inside when its folder is missing, or went away meanwhile.
+/// `expected` is the device it should be on, `Ok` has the one it is on.
 async fn list(
-    store: &Store,
     collection: &Collection,
+    expected: Option<u64>,
     list: impl FnOnce(&Collection) -> Result<Listing, IngestError> + Send + 'static,
-) -> Result<Result<Listed, Skipped>, IngestError> {
-    let last = store.device(&collection.name).await?;
+) -> Result<Result<(u64, Listing), Skipped>, IngestError> {
     let collection = collection.clone();
     blocking(move || {
         let root = &collection.path;
-        let before = match root::check(root, last) {
+        let before = match root::check(root, expected) {
             Ok(identity) => identity,
             Err(missing) => return Ok(Err(missing)),
         };
         let listing = list(&collection)?;
-        Ok(match root::check(root, last) {
-            Ok(after) if after == before => Ok(Listed {
-                device: after.device,
-                last,
-                listing,
-            }),
+        Ok(match root::check(root, expected) {
+            Ok(after) if after == before => Ok((after.device, listing)),
             Ok(_) => Err(root::missing(root, "another folder took its place")),
             Err(missing) => Err(missing),
         })
@@ -169,121 +185,222 @@ async fn list(
 
 /// What was listed; without it, the collection is reported as skipped.
 fn kept(
-    listed: Result<Listed, Skipped>,
+    listed: Result<(u64, Listing), Skipped>,
     collection: &Collection,
     summary: &mut UpdateSummary,
-) -> Option<Listed> {
+) -> Option<(u64, Listing)> {
     let missing = |missing| summary.skipped.push((collection.name.clone(), missing));
     listed.map_err(missing).ok()
 }
 
-/// Compares what is known with what was listed, reads what differs, and stores it. Returns what was
-/// left out.
-async fn take_in(
-    store: &Store,
-    collection: &Collection,
-    known: Vec<KnownFile>,
-    listing: Listing,
-    progress: &impl Fn(UpdateProgress),
-    cancel: &CancellationToken,
-    summary: &mut UpdateSummary,
-) -> Result<Vec<Skipped>, IngestError> {
-    let plan = plan(known, listing.files);
-    let mut skipped = listing.skipped;
-    summary.unchanged += plan.unchanged;
-    summary.removed += plan.remove.len() as u64;
+/// A scan of one collection.
+struct Scan<'a, P> {
+    store: &'a Store,
+    collection: &'a Collection,
+    extractors: Arc<Extractors>,
+    progress: &'a P,
+    cancel: &'a CancellationToken,
+}
 
-    let total = plan.examine.len() as u64;
-    let mut done = 0;
-    let mut batch = Vec::new();
-    let mut batch_bytes = 0;
-    let mut examine = plan.examine.into_iter().peekable();
-    while examine.peek().is_some() {
-        let group: Vec<Examine> = examine.by_ref().take(64).collect();
-        for (examine, outcome) in read_group(group).await {
-            done += 1;
-            progress(UpdateProgress {
-                collection: collection.name.clone(),
-                done,
-                total,
-                current: examine.file.path.clone(),
-            });
-            match outcome {
-                Ok(file) => {
-                    batch_bytes += file.text.len();
-                    batch.push(change(examine, file, summary));
-                }
-                Err(Unfit { reason, message }) => {
-                    if examine.known.is_some() {
-                        batch.push(Change::Remove {
-                            path: examine.file.path.clone(),
-                        });
-                        summary.removed += 1;
+impl<P: Fn(UpdateProgress)> Scan<'_, P> {
+    /// Reads and stores what the plan says. Files are read while others are being stored.
+    async fn carry_out(&self, plan: Plan, summary: &mut UpdateSummary) -> Result<(), IngestError> {
+        summary.unchanged += plan.unchanged;
+        let root = self.collection.path.clone();
+        let root = match blocking(move || Inside::open(&root)).await {
+            Ok(root) => Arc::new(root),
+            Err(error) => {
+                let missing = root::missing(&self.collection.path, &error.to_string());
+                summary
+                    .skipped
+                    .push((self.collection.name.clone(), missing));
+                return Ok(());
+            }
+        };
+        let mut skipped = plan.still_skipped;
+        let mut batch = Batch::default();
+        for file in plan.skip {
+            skipped.push(file.clone());
+            let keeps = file.why.reason == Reason::FileUnreadable;
+            batch.push(skip(file, None, 0, keeps));
+        }
+        let total = plan.examine.len() as u64;
+        let mut done = 0;
+        let groups = stream::iter(groups(plan.examine)).map(|group| self.read(&root, group));
+        let mut groups = groups.buffered(READERS);
+        let mut writing = Writing::default();
+        while let Some(group) = groups.next().await {
+            for (file, outcome) in group {
+                done += 1;
+                (self.progress)(UpdateProgress {
+                    collection: self.collection.name.clone(),
+                    done,
+                    total,
+                    current: file.path.clone(),
+                });
+                match outcome {
+                    Ok(ReadFile { record, text, hash }) => batch.push(Change::Put {
+                        file: record,
+                        text: Arc::from(text),
+                        hash,
+                    }),
+                    Err(Unfit { gone: true, .. }) => batch.push(Change::Remove { path: file.path }),
+                    Err(unfit) => {
+                        let file = Skipped {
+                            path: file.path,
+                            why: unfit.why.clone(),
+                        };
+                        skipped.push(file.clone());
+                        batch.push(skip(
+                            file,
+                            unfit.stamp,
+                            unfit.reader,
+                            unfit.keeps_document(),
+                        ));
                     }
-                    skipped.push(Skipped {
-                        path: examine.file.path,
-                        reason,
-                        message,
-                    });
+                }
+                if batch.is_full() {
+                    let changes = std::mem::take(&mut batch).changes;
+                    summary.count(writing.next(self.store, self.collection, changes).await?);
                 }
             }
-            if batch.len() >= BATCH_FILES || batch_bytes >= BATCH_BYTES {
-                batch_bytes = 0;
-                store
-                    .apply(&collection.name, std::mem::take(&mut batch))
-                    .await?;
+            if self.cancel.is_cancelled() {
+                return Err(IngestError::Cancelled);
             }
         }
-        if cancel.is_cancelled() {
-            return Err(IngestError::Cancelled);
+        // Last, so that a moved file's content is still there when its new path arrives.
+        for path in plan.remove {
+            batch.push(Change::Remove { path });
         }
+        summary.count(
+            writing
+                .next(self.store, self.collection, batch.changes)
+                .await?,
+        );
+        summary.count(writing.end().await?);
+        let skipped = skipped.into_iter();
+        summary
+            .skipped
+            .extend(skipped.map(|file| (self.collection.name.clone(), file)));
+        Ok(())
     }
-    // Last, so that a moved file's content is still there when its new path arrives.
-    batch.extend(plan.remove.into_iter().map(|path| Change::Remove { path }));
-    if !batch.is_empty() {
-        store.apply(&collection.name, batch).await?;
-    }
-    summary.skipped.extend(
-        (skipped.iter())
-            .cloned()
-            .map(|file| (collection.name.clone(), file)),
-    );
-    Ok(skipped)
-}
 
-async fn read_group(group: Vec<Examine>) -> Vec<(Examine, Result<ReadFile, Unfit>)> {
-    blocking(move || {
-        group
-            .into_iter()
-            .map(|examine| {
-                let outcome = read::read(&examine.file.absolute);
-                (examine, outcome)
-            })
-            .collect()
-    })
-    .await
-}
-
-/// The change that takes a file in, counted.
-fn change(examine: Examine, file: ReadFile, summary: &mut UpdateSummary) -> Change {
-    let path = examine.file.path;
-    let hash = ContentHash::of(&file.text);
-    match examine.known {
-        Some(known) if known.hash == hash => {
-            summary.unchanged += 1;
-            return Change::Touch {
-                path,
-                stamp: file.stamp,
+    async fn read(
+        &self,
+        root: &Arc<Inside>,
+        group: Vec<Found>,
+    ) -> Vec<(Found, Result<ReadFile, Unfit>)> {
+        let root = Arc::clone(root);
+        let extractors = Arc::clone(&self.extractors);
+        blocking(move || {
+            let read = |file: Found| {
+                let outcome = read::read(&root, &extractors, &file);
+                (file, outcome)
             };
-        }
-        Some(_) => summary.changed += 1,
-        None => summary.added += 1,
+            group.into_iter().map(read).collect()
+        })
+        .await
     }
-    Change::Put {
-        title: title(&file.text, &path),
-        path,
-        text: Arc::from(file.text),
-        hash,
-        stamp: file.stamp,
+}
+
+/// Changes that go into one transaction.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    bytes: usize,
+}
+
+impl Batch {
+    fn push(&mut self, change: Change) {
+        if let Change::Put { text, .. } = &change {
+            self.bytes += text.len();
+        }
+        self.changes.push(change);
+    }
+
+    fn is_full(&self) -> bool {
+        self.changes.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES
+    }
+}
+
+/// The transaction under way, so that files are read meanwhile.
+#[derive(Default)]
+struct Writing(Option<JoinHandle<Result<Applied, StoreError>>>);
+
+impl Writing {
+    /// Waits for the one before, and starts the next. What the one before came to.
+    async fn next(
+        &mut self,
+        store: &Store,
+        collection: &Collection,
+        changes: Vec<Change>,
+    ) -> Result<Applied, StoreError> {
+        let applied = self.end().await?;
+        if !changes.is_empty() {
+            let (store, name) = (store.clone(), collection.name.clone());
+            self.0 = Some(tokio::spawn(
+                async move { store.apply(&name, changes).await },
+            ));
+        }
+        Ok(applied)
+    }
+
+    async fn end(&mut self) -> Result<Applied, StoreError> {
+        match self.0.take() {
+            Some(writing) => writing
+                .await
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())),
+            None => Ok(Applied::default()),
+        }
+    }
+}
+
+fn skip(file: Skipped, stamp: Option<FileStamp>, reader: u32, keeps_document: bool) -> Change {
+    Change::Skip {
+        file,
+        stamp,
+        reader,
+        keeps_document,
+    }
+}
+
+/// Files cut into groups of about equal work.
+fn groups(files: Vec<Found>) -> Vec<Vec<Found>> {
+    let mut groups: Vec<Vec<Found>> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        bytes += file.stamp.size;
+        match groups.last_mut() {
+            Some(group) if group.len() < GROUP_FILES && bytes <= GROUP_BYTES => group.push(file),
+            _ => {
+                bytes = file.stamp.size;
+                groups.push(vec![file]);
+            }
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_bounded_by_number_and_size() {
+        let sizes = |sizes: &[u64]| {
+            let files = sizes.iter().map(|&size| Found {
+                path: String::new(),
+                stamp: FileStamp {
+                    size,
+                    mtime_ns: 0,
+                    inode: 0,
+                },
+            });
+            let groups = groups(files.collect());
+            groups.iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[1; 70]), [32, 32, 6]);
+        assert_eq!(sizes(&[3 << 20, 3 << 20, 1 << 30, 1, 1]), [1, 1, 1, 2]);
+        assert_eq!(sizes(&[]), [] as [usize; 0]);
     }
 }

@@ -1,19 +1,14 @@
 //! Finds a collection's files.
 
-use std::path::{Path, PathBuf};
+use std::{fs::Metadata, io, path::Path, sync::Arc};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
-use super::IngestError;
+use super::{IngestError, globs::Rules};
 use crate::{
     domain::{Collection, Reason},
-    store::{FileStamp, Skipped},
+    store::{FileStamp, Skipped, Why},
 };
-
-/// Folders that never hold a person's notes. QMD's list.
-pub(super) const EXCLUDED_FOLDERS: [&str; 6] =
-    ["node_modules", ".git", ".cache", "vendor", "dist", "build"];
 
 /// Files that tell what is left out.
 pub(super) const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".qmdignore"];
@@ -23,83 +18,44 @@ pub(super) const IGNORE_FILES: [&str; 3] = [".gitignore", ".ignore", ".qmdignore
 pub(super) struct Found {
     /// Inside the collection, with `/` between parts.
     pub path: String,
-    /// On disk.
-    pub absolute: PathBuf,
     pub stamp: FileStamp,
 }
 
-/// What a walk yields, ordered by path.
+/// What a walk yields.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub files: Vec<Found>,
-    pub skipped: Vec<Skipped>,
+    /// What cannot be indexed, as the walk shows already: links, names that are no text, folders that
+    /// cannot be read.
+    pub unfit: Vec<Skipped>,
+    /// Folders that could not be read: nothing is known of what is below them.
+    pub unread: Vec<String>,
 }
 
-/// What a collection takes, by path.
-#[derive(Debug)]
-pub(super) struct Rules {
-    wanted: GlobSet,
-    ignored: GlobSet,
-}
-
-impl Rules {
-    /// Compiles a collection's globs.
-    ///
-    /// # Errors
-    /// On one that is no glob.
-    pub(super) fn new(collection: &Collection) -> Result<Self, IngestError> {
-        let wanted = split_alternatives(&collection.pattern);
-        let ignored = collection.ignore.iter().flat_map(|glob| {
-            let glob = glob.trim_end_matches('/');
-            // A folder's name leaves out all below it.
-            [glob.to_owned(), format!("{glob}/**")]
-        });
-        Ok(Self {
-            wanted: globs(collection, wanted.into_iter())?,
-            ignored: globs(collection, ignored)?,
-        })
-    }
-
-    /// Whether the pattern wants a path, and no `ignore` leaves it out.
-    pub(super) fn take(&self, path: &str) -> bool {
-        self.wanted.is_match(path) && !self.ignored.is_match(path)
-    }
-}
-
-/// Walks the collection's folder. Hidden files, what `.gitignore` or `.qmdignore` exclude, and
-/// links are left out. Blocks.
+/// Walks the collection's folder. Hidden files, and what `.gitignore` or `.qmdignore` exclude, are left
+/// out; links are not followed. Blocks.
+///
+/// # Errors
+/// On a bad glob.
 pub(super) fn walk(collection: &Collection) -> Result<Listing, IngestError> {
-    let mut walker = walker(&collection.path);
-    walker
-        .filter_entry(|entry| !is_excluded(entry))
-        .sort_by_file_name(Ord::cmp);
-    Ok(list(collection, &Rules::new(collection)?, &walker))
+    let rules = Arc::new(Rules::new(collection)?);
+    let mut walker = walker(&collection.path, &rules);
+    let (root, entering) = (collection.path.clone(), Arc::clone(&rules));
+    walker.filter_entry(move |entry| enters(&entering, &root, entry));
+    let mut listing = list(collection, &rules, &walker);
+    listing.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(listing)
 }
 
-/// Lists what a walk meets that the collection takes. Blocks.
-pub(super) fn list(collection: &Collection, rules: &Rules, walker: &WalkBuilder) -> Listing {
-    let mut listing = Listing::default();
-    for entry in walker.build() {
-        match entry {
-            Ok(entry) => take(collection, &entry, rules, &mut listing),
-            Err(error) => listing.skipped.push(Skipped {
-                path: failed_path(&error)
-                    .and_then(|path| relative(&collection.path, path))
-                    .unwrap_or_default(),
-                reason: Reason::FileUnreadable,
-                message: error.to_string(),
-            }),
-        }
-    }
-    listing
-}
-
-/// The walk through a collection's folder, with the rules that ignore files make. Unsorted, it
-/// yields a folder before it reads it.
-pub(super) fn walker(root: &Path) -> WalkBuilder {
+/// The walk through a collection's folder, with the rules that ignore files make. It yields a folder
+/// before it reads it.
+pub(super) fn walker(root: &Path, rules: &Rules) -> WalkBuilder {
     let mut walker = WalkBuilder::new(root);
     walker
         .follow_links(false)
+        // They are looked at by name where the pattern names some.
+        .hidden(!rules.name_hidden())
+        // What lies outside of the folder has no say.
         .parents(false)
         .git_global(false)
         .require_git(false)
@@ -107,50 +63,120 @@ pub(super) fn walker(root: &Path) -> WalkBuilder {
     walker
 }
 
-fn take(collection: &Collection, entry: &DirEntry, rules: &Rules, listing: &mut Listing) {
-    if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-        return;
+/// Whether a walk through the folder `root` goes on at this place.
+pub(super) fn enters(rules: &Rules, root: &Path, entry: &DirEntry) -> bool {
+    let folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+    entry.depth() == 0 || relative(root, entry.path()).is_none_or(|path| rules.enter(&path, folder))
+}
+
+/// Lists what a walk meets that the collection takes. Blocks.
+pub(super) fn list(collection: &Collection, rules: &Rules, walker: &WalkBuilder) -> Listing {
+    let mut listing = Listing::default();
+    for entry in walker.build() {
+        match entry {
+            Ok(entry) => take(&collection.path, &entry, rules, &mut listing),
+            Err(error) => unread(&collection.path, &error, &mut listing),
+        }
     }
-    let Some(path) = relative(&collection.path, entry.path()) else {
-        listing.skipped.push(Skipped {
-            path: entry.path().to_string_lossy().into_owned(),
-            reason: Reason::FileUnreadable,
-            message: "the file's name is not UTF-8".into(),
-        });
+    listing
+}
+
+fn take(root: &Path, entry: &DirEntry, rules: &Rules, listing: &mut Listing) {
+    let Some(kind) = entry.file_type().filter(|kind| !kind.is_dir()) else {
+        return;
+    };
+    let Some(path) = relative(root, entry.path()) else {
+        let lossy = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let lossy = lossy.to_string_lossy().into_owned();
+        if rules.take(&lossy) {
+            listing.leave_out(
+                lossy,
+                Reason::FileUnreadable,
+                "the file's name is not UTF-8",
+            );
+        }
         return;
     };
     if !rules.take(&path) {
         return;
     }
-    match entry.metadata() {
-        Ok(metadata) => listing.files.push(Found {
-            path,
-            absolute: entry.path().to_owned(),
-            stamp: FileStamp::of(&metadata),
-        }),
-        Err(error) => listing.skipped.push(Skipped {
-            path,
-            reason: Reason::FileUnreadable,
-            message: error.to_string(),
-        }),
+    if kind.is_file() {
+        listing.add(path, entry.metadata().map_err(into_io));
+    } else {
+        listing.leave_out_special(path, kind.is_symlink());
     }
+}
+
+impl Listing {
+    /// Adds a file, if it is there, by what the system tells of it.
+    pub(super) fn add(&mut self, path: String, metadata: io::Result<Metadata>) {
+        match metadata {
+            Ok(metadata) => self.files.push(Found {
+                path,
+                stamp: FileStamp::of(&metadata),
+            }),
+            // It went away since its folder was read.
+            Err(error) if is_absence(&error) => {}
+            Err(error) => self.leave_unread(path, &error.to_string()),
+        }
+    }
+
+    /// Leaves out what is neither file nor folder.
+    pub(super) fn leave_out_special(&mut self, path: String, is_link: bool) {
+        if is_link {
+            let message = "a link; what it leads to is indexed where it lies";
+            self.leave_out(path, Reason::FileLink, message);
+        } else {
+            self.leave_out(path, Reason::FileUnreadable, "not a regular file");
+        }
+    }
+
+    /// Notes that nothing is known of a path, nor of what lies below it.
+    pub(super) fn leave_unread(&mut self, path: String, message: &str) {
+        self.unread.push(path.clone());
+        self.leave_out(path, Reason::FileUnreadable, message);
+    }
+
+    fn leave_out(&mut self, path: String, reason: Reason, message: &str) {
+        self.unfit.push(Skipped {
+            path,
+            why: Why {
+                reason,
+                message: message.to_owned(),
+            },
+        });
+    }
+}
+
+/// Notes a folder that could not be read. Whoever removes folders meanwhile does no harm.
+fn unread(root: &Path, error: &ignore::Error, listing: &mut Listing) {
+    let failed = failed_path(error);
+    if error.io_error().is_some_and(is_absence) && failed.is_some_and(|path| path != root) {
+        return;
+    }
+    let path = failed
+        .and_then(|path| relative(root, path))
+        .unwrap_or_default();
+    let message = error
+        .io_error()
+        .map_or_else(|| error.to_string(), io::Error::to_string);
+    listing.leave_unread(path, &message);
+}
+
+fn into_io(error: ignore::Error) -> io::Error {
+    error
+        .into_io_error()
+        .unwrap_or_else(|| io::Error::other("it cannot be looked at"))
+}
+
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
 }
 
 /// A path inside the root, with `/` between parts; `None` for one outside, or not of UTF-8.
 pub(super) fn relative(root: &Path, path: &Path) -> Option<String> {
-    let path = path.strip_prefix(root).ok()?;
-    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
-    Some(parts?.join("/"))
-}
-
-/// Whether it is a folder that no collection has.
-pub(super) fn is_excluded(entry: &DirEntry) -> bool {
-    entry.depth() > 0
-        && entry.file_type().is_some_and(|kind| kind.is_dir())
-        && entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| EXCLUDED_FOLDERS.contains(&name))
+    Some(path.strip_prefix(root).ok()?.to_str()?.to_owned())
 }
 
 fn failed_path(error: &ignore::Error) -> Option<&Path> {
@@ -164,55 +190,13 @@ fn failed_path(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// Compiles globs.
-pub(super) fn globs(
-    collection: &Collection,
-    patterns: impl Iterator<Item = String>,
-) -> Result<GlobSet, IngestError> {
-    let bad = |pattern: &str, error: &globset::Error| IngestError::Pattern {
-        collection: collection.name.to_string(),
-        pattern: pattern.to_owned(),
-        detail: error.kind().to_string(),
-    };
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = GlobBuilder::new(&pattern)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| bad(&pattern, &error))?;
-        set.add(glob);
-    }
-    set.build().map_err(|error| bad("", &error))
-}
-
-/// Splits at commas outside braces.
-pub(super) fn split_alternatives(pattern: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut depth = 0_u32;
-    for c in pattern.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
-    }
-    parts
-        .iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        ffi::OsStr,
+        fs,
+        os::unix::{ffi::OsStrExt, fs::symlink},
+    };
 
     use super::*;
     use crate::domain::CollectionName;
@@ -236,12 +220,8 @@ mod tests {
     }
 
     fn names(collection: &Collection) -> Vec<String> {
-        walk(collection)
-            .unwrap()
-            .files
-            .into_iter()
-            .map(|file| file.path)
-            .collect()
+        let files = walk(collection).unwrap().files.into_iter();
+        files.map(|file| file.path).collect()
     }
 
     #[test]
@@ -264,27 +244,67 @@ mod tests {
             )),
             ["a.md", "sub/c.md", "sub/h.org"]
         );
-    }
-
-    #[test]
-    fn honours_ignore_files_and_never_follows_links() {
-        let dir = tree(&["a.md", "b.md", "c.md", "sub/d.md"]);
-        let outside = tree(&["secret.md"]);
-        fs::write(dir.path().join(".gitignore"), "b.md\n").unwrap();
-        fs::write(dir.path().join(".qmdignore"), "c.md\n").unwrap();
-        std::os::unix::fs::symlink(outside.path(), dir.path().join("link")).unwrap();
-        std::os::unix::fs::symlink(outside.path().join("secret.md"), dir.path().join("link.md"))
-            .unwrap();
         assert_eq!(
-            names(&collection(dir.path(), "**/*.md", &[])),
-            ["a.md", "sub/d.md"]
+            names(&collection(dir.path(), ".hidden/*.md,a.md", &[])),
+            [".hidden/d.md", "a.md"]
         );
     }
 
     #[test]
-    fn a_bad_glob_names_itself() {
+    fn honours_ignore_files() {
+        let dir = tree(&["a.md", "b.md", "c.md", "sub/d.md", "sub/e.md", "f.md"]);
+        fs::write(dir.path().join(".gitignore"), "b.md\n*.tmp\n").unwrap();
+        fs::write(dir.path().join(".qmdignore"), "c.md\n").unwrap();
+        fs::write(dir.path().join("sub/.gitignore"), "e.md\n").unwrap();
+        assert_eq!(
+            names(&collection(dir.path(), "**/*.md", &[])),
+            ["a.md", "f.md", "sub/d.md"]
+        );
+        assert_eq!(
+            names(&collection(&dir.path().join("sub"), "**/*.md", &[])),
+            ["d.md"],
+            "what lies above has no say"
+        );
+    }
+
+    #[test]
+    fn links_are_told_and_not_followed() {
         let dir = tree(&["a.md"]);
-        let error = walk(&collection(dir.path(), "**/*.{md", &[])).unwrap_err();
-        assert!(error.to_string().contains("**/*.{md"), "{error}");
+        let outside = tree(&["secret.md"]);
+        symlink(outside.path(), dir.path().join("folder")).unwrap();
+        symlink(outside.path().join("secret.md"), dir.path().join("out.md")).unwrap();
+        symlink("a.md", dir.path().join("in.md")).unwrap();
+        symlink("nowhere", dir.path().join("other.txt")).unwrap();
+        let listing = walk(&collection(dir.path(), "**/*.md", &[])).unwrap();
+        assert_eq!(listing.files.len(), 1);
+        let mut told: Vec<_> = listing
+            .unfit
+            .iter()
+            .map(|file| (file.path.as_str(), file.why.reason))
+            .collect();
+        told.sort_by_key(|(path, _)| *path);
+        assert_eq!(
+            told,
+            [("in.md", Reason::FileLink), ("out.md", Reason::FileLink)]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_had_is_told() {
+        let dir = tree(&["a.md"]);
+        fs::write(dir.path().join(OsStr::from_bytes(b"b\xff.md")), "text").unwrap();
+        rustix::fs::mkfifoat(
+            rustix::fs::CWD,
+            dir.path().join("pipe.md"),
+            rustix::fs::Mode::RUSR,
+        )
+        .unwrap();
+        let listing = walk(&collection(dir.path(), "**/*.md", &[])).unwrap();
+        assert_eq!(listing.files.len(), 1);
+        assert_eq!(listing.unfit.len(), 2);
+        assert!(listing.unread.is_empty());
+
+        let gone = walk(&collection(&dir.path().join("none"), "**/*.md", &[])).unwrap();
+        assert_eq!(gone.unread, [""], "nothing is known of the whole folder");
     }
 }

@@ -2,18 +2,23 @@
 
 use std::{path::Path, sync::Arc};
 
-use qmd_proto::v1::{GetReply, GetRequest, document_service_server::DocumentService};
+use qmd_proto::v1::{
+    GetReply, GetRequest, ListReply, ListRequest, document_service_server::DocumentService,
+};
 use tonic::{Request, Response, Status};
 
 use super::{
     App, Index,
     context::{context, file_path},
+    listing, metadata,
     status::{self, status},
+    stream::Events,
 };
 use crate::{
     config::IndexConfig,
     domain::{Address, LineRange, Reason, Target},
     store::DocumentRef,
+    text::page,
 };
 
 /// How many near misses an unknown address suggests.
@@ -24,6 +29,15 @@ pub struct Document(pub Arc<App>);
 
 #[tonic::async_trait]
 impl DocumentService for Document {
+    type ListStream = Events<ListReply>;
+
+    async fn list(
+        &self,
+        request: Request<ListRequest>,
+    ) -> Result<Response<Self::ListStream>, Status> {
+        listing::documents(&self.0, request.into_inner()).await
+    }
+
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetReply>, Status> {
         let request = request.into_inner();
         let index = self.0.indexes.get(request.index.as_ref()).await?;
@@ -32,12 +46,12 @@ impl DocumentService for Document {
             Address::parse(&request.address).map_err(|error| status::address(&error))?;
         let target = inside_collections(target, &config);
         let found = find(&index, &target, &request.address).await?;
-        let document = index
-            .store
-            .document(found.id)
-            .await
-            .map_err(|error| status(&error))?
-            .ok_or_else(|| not_found(&request.address, &[]))?;
+        let (document, metadata) = tokio::try_join!(
+            index.store.document(found.id),
+            index.store.metadata(vec![found.id])
+        )
+        .map_err(|error| status(&error))?;
+        let document = document.ok_or_else(|| not_found(&request.address, &[]))?;
 
         let total_lines = document.text.lines().count() as u32;
         let range = range.unwrap_or(LineRange {
@@ -58,6 +72,8 @@ impl DocumentService for Document {
             from_line,
             line_count: body.lines().count() as u32,
             total_lines,
+            page: page::of_line(&document.text, from_line),
+            metadata: metadata.first().map(metadata::to_proto).unwrap_or_default(),
             body: body.to_owned(),
             context: context(&config, collection, &document.path),
             file_path: config

@@ -1,32 +1,37 @@
 //! `IndexService`.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use qmd_proto::v1::{
     self, AddCollectionReply, AddCollectionRequest, EmbedIndexEvent, EmbedIndexProgress,
-    EmbedIndexRequest, EmbedIndexSummary, ImportQmdEvent, ImportQmdRequest, ListCollectionsReply,
-    ListCollectionsRequest, RemoveCollectionReply, RemoveCollectionRequest, SkippedFile,
-    UpdateEvent, UpdateRequest, WatchEvent, WatchRequest, embed_index_event,
-    index_service_server::IndexService, update_event,
+    EmbedIndexRequest, EmbedIndexSummary, ImportQmdEvent, ImportQmdRequest, IncludeCollectionReply,
+    IncludeCollectionRequest, ListCollectionsReply, ListCollectionsRequest, ListContextsReply,
+    ListContextsRequest, ListSkippedReply, ListSkippedRequest, ReasonCount, RemoveCollectionReply,
+    RemoveCollectionRequest, RemoveContextReply, RemoveContextRequest, RenameCollectionReply,
+    RenameCollectionRequest, SetContextReply, SetContextRequest, UpdateEvent, UpdateRequest,
+    WatchEvent, WatchRequest, embed_index_event, index_service_server::IndexService, update_event,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
-    App, Index,
+    App, Index, collections, contexts,
     indexes::named,
-    notices, qmd,
-    status::{self, status},
+    listing, notices, qmd,
+    status::status,
     stream::{Events, stream},
     watch,
 };
 use crate::{
-    config::{DEFAULT_PATTERN, IndexConfig, edit},
+    config::IndexConfig,
     domain::{Collection, CollectionName, Failure, Reason, Role},
     infer::prompts,
-    ingest,
-    store::StoreError,
+    ingest::{self, UpdateOptions},
+    store::{Scope, Skipped, StoreError},
     text::chunk,
 };
+
+/// Most skipped files that a summary names; `ListSkipped` names all.
+const SKIPPED_TOLD: usize = 100;
 
 /// `IndexService` over the daemon's state.
 pub struct IndexAdmin(pub Arc<App>);
@@ -35,6 +40,7 @@ pub struct IndexAdmin(pub Arc<App>);
 impl IndexService for IndexAdmin {
     type UpdateStream = Events<UpdateEvent>;
     type EmbedStream = Events<EmbedIndexEvent>;
+    type ListSkippedStream = Events<ListSkippedReply>;
     type WatchStream = Events<WatchEvent>;
     type ImportQmdStream = Events<ImportQmdEvent>;
 
@@ -43,33 +49,12 @@ impl IndexService for IndexAdmin {
         request: Request<AddCollectionRequest>,
     ) -> Result<Response<AddCollectionReply>, Status> {
         let request = request.into_inner();
-        let index = self.0.indexes.get(request.index.as_ref()).await?;
-        let _writing = index.writing.lock().await;
-        let collection = new_collection(&request)?;
+        let collection = collections::new_collection(&request)?;
+        let index = self.0.indexes.get_or_create(request.index.as_ref()).await?;
+        let added = collections::add(&index, &collection).await?;
         let config = index.config().map_err(|error| status(&error))?;
-        if let Some(same) = config
-            .collections
-            .iter()
-            .find(|known| known.path == collection.path)
-        {
-            return Err(status::of(
-                Reason::CollectionExists,
-                format!(
-                    "collection {:?} has this folder already",
-                    same.name.as_str()
-                ),
-                Some(format!(
-                    "run `qmdctl collection remove {}` first to rename it",
-                    same.name
-                )),
-            ));
-        }
-        index
-            .edit(|file| edit::add_collection(file, &collection))
-            .map_err(|error| status(&error))?;
-        sync(&index).await?;
         Ok(Response::new(AddCollectionReply {
-            collection: Some(to_proto(&collection, 0, 0)),
+            collection: Some(added),
             followed: self.0.settings.watch && config.watch.enabled,
         }))
     }
@@ -80,20 +65,7 @@ impl IndexService for IndexAdmin {
     ) -> Result<Response<RemoveCollectionReply>, Status> {
         let request = request.into_inner();
         let index = self.0.indexes.get(request.index.as_ref()).await?;
-        let _writing = index.writing.lock().await;
-        let config = index.config().map_err(|error| status(&error))?;
-        // One that waits for trust needs none to go.
-        let name = match config
-            .known()
-            .find(|known| known.name.as_str() == request.name)
-        {
-            Some(known) => known.name.clone(),
-            None => named(&config, &request.name)?,
-        };
-        index
-            .edit(|file| edit::remove_collection(file, &name))
-            .map_err(|error| status(&error))?;
-        let documents_removed = sync(&index).await?;
+        let documents_removed = collections::remove(&index, &request.name).await?;
         Ok(Response::new(RemoveCollectionReply { documents_removed }))
     }
 
@@ -101,28 +73,70 @@ impl IndexService for IndexAdmin {
         &self,
         request: Request<ListCollectionsRequest>,
     ) -> Result<Response<ListCollectionsReply>, Status> {
-        let index = self
-            .0
-            .indexes
-            .get(request.into_inner().index.as_ref())
-            .await?;
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
-        let stored = index
-            .store
-            .collections_info()
-            .await
-            .map_err(|error| status(&error))?;
-        let collections = config.collections.iter().map(|collection| {
-            let info = stored.iter().find(|info| info.name == collection.name);
-            let (documents, updated_at) = info.map_or((0, 0), |info| {
-                (info.documents, info.updated_at.unwrap_or(0))
-            });
-            to_proto(collection, documents, updated_at)
-        });
         Ok(Response::new(ListCollectionsReply {
-            collections: collections.collect(),
+            collections: collections::list(&index, &config).await?,
             notices: notices::untrusted(&config, &index),
         }))
+    }
+
+    async fn rename_collection(
+        &self,
+        request: Request<RenameCollectionRequest>,
+    ) -> Result<Response<RenameCollectionReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        collections::rename(&index, &request.name, &request.new_name).await?;
+        Ok(Response::new(RenameCollectionReply {}))
+    }
+
+    async fn include_collection(
+        &self,
+        request: Request<IncludeCollectionRequest>,
+    ) -> Result<Response<IncludeCollectionReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        collections::include(&index, &request.name, request.include_by_default).await?;
+        Ok(Response::new(IncludeCollectionReply {}))
+    }
+
+    async fn list_contexts(
+        &self,
+        request: Request<ListContextsRequest>,
+    ) -> Result<Response<ListContextsReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        let contexts = contexts::list(&index)?;
+        Ok(Response::new(ListContextsReply { contexts }))
+    }
+
+    async fn set_context(
+        &self,
+        request: Request<SetContextRequest>,
+    ) -> Result<Response<SetContextReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        let context = Some(contexts::set(&index, &request.address, &request.text).await?);
+        Ok(Response::new(SetContextReply { context }))
+    }
+
+    async fn remove_context(
+        &self,
+        request: Request<RemoveContextRequest>,
+    ) -> Result<Response<RemoveContextReply>, Status> {
+        let request = request.into_inner();
+        let index = self.0.indexes.get(request.index.as_ref()).await?;
+        let context = Some(contexts::remove(&index, &request.address).await?);
+        Ok(Response::new(RemoveContextReply { context }))
+    }
+
+    async fn list_skipped(
+        &self,
+        request: Request<ListSkippedRequest>,
+    ) -> Result<Response<Self::ListSkippedStream>, Status> {
+        listing::skipped(&self.0, request.into_inner()).await
     }
 
     async fn update(
@@ -134,19 +148,28 @@ impl IndexService for IndexAdmin {
         let index = app.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
         let collections = chosen(&config, &request.collections)?;
-        let notices = notices::untrusted(&config, &index);
+        let mut notices = notices::untrusted(&config, &index);
         Ok(stream(move |progress, cancel| async move {
             let started = Instant::now();
             let _writing = index.writing.lock().await;
-            sync(&index).await?;
+            collections::sync(&index).await?;
             let report = |step: ingest::UpdateProgress| {
                 progress.send(UpdateEvent {
                     event: Some(update_event::Event::Progress(update_progress(step))),
                 });
             };
-            let summary = ingest::update(&index.store, &collections, report, &cancel)
+            let options = UpdateOptions {
+                program: index.program.clone(),
+                force: request.force,
+            };
+            let summary = ingest::update(&index.store, &collections, &options, report, &cancel)
                 .await
                 .map_err(|error| status(&error))?;
+            let (missing, skipped): (Vec<_>, Vec<_>) = summary
+                .skipped
+                .into_iter()
+                .partition(|(_, file)| file.why.reason == Reason::FolderMissing);
+            notices.extend(missing.iter().map(|(name, it)| notices::missing(name, it)));
             let scope = names(&config.collections);
             let pending = pending(&app, &index, scope)
                 .await
@@ -157,13 +180,9 @@ impl IndexService for IndexAdmin {
                     changed: summary.changed,
                     unchanged: summary.unchanged,
                     removed: summary.removed,
-                    skipped: (summary.skipped.into_iter())
-                        .map(|(collection, file)| SkippedFile {
-                            collection: collection.to_string(),
-                            path: file.path,
-                            reason: file.reason.to_string(),
-                            message: file.message,
-                        })
+                    skipped_reasons: reasons(&skipped),
+                    skipped: (skipped.into_iter().take(SKIPPED_TOLD))
+                        .map(|(collection, file)| listing::skipped_file(&collection, file))
                         .collect(),
                     elapsed_us: started.elapsed().as_micros() as u64,
                     pending_embedding: pending,
@@ -243,21 +262,6 @@ impl IndexService for IndexAdmin {
     }
 }
 
-/// Brings the store's collections in step with the configuration. Returns documents removed.
-pub(super) async fn sync(index: &Index) -> Result<u64, Status> {
-    let config = index.config().map_err(|error| status(&error))?;
-    // One that waits for trust keeps what is indexed of it.
-    let collections = config
-        .known()
-        .map(|collection| (collection.name.clone(), collection.path.clone()))
-        .collect();
-    index
-        .store
-        .sync_collections(collections)
-        .await
-        .map_err(|error| status(&error))
-}
-
 pub(super) fn update_progress(step: ingest::UpdateProgress) -> v1::UpdateProgress {
     v1::UpdateProgress {
         collection: step.collection.to_string(),
@@ -276,7 +280,10 @@ pub(super) async fn pending(
     match app.backend().info(Role::Embed) {
         Ok(model) => {
             let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
-            index.store.pending_count(&fingerprint, scope).await
+            index
+                .store
+                .pending_count(&fingerprint, Scope::of(scope))
+                .await
         }
         Err(error) => {
             tracing::debug!(%error, reason = %error.reason(), "pending documents are not known");
@@ -300,58 +307,18 @@ fn chosen(config: &IndexConfig, wanted: &[String]) -> Result<Vec<Collection>, St
         .collect())
 }
 
+/// How many files were skipped for each reason.
+fn reasons(skipped: &[(CollectionName, Skipped)]) -> Vec<ReasonCount> {
+    let mut counts: HashMap<Reason, u64> = HashMap::new();
+    for (_, file) in skipped {
+        *counts.entry(file.why.reason).or_default() += 1;
+    }
+    listing::by_reason(counts)
+}
+
 pub(super) fn names(collections: &[Collection]) -> Vec<CollectionName> {
     collections
         .iter()
         .map(|collection| collection.name.clone())
         .collect()
-}
-
-fn new_collection(request: &AddCollectionRequest) -> Result<Collection, Status> {
-    let name =
-        CollectionName::new(&request.name).map_err(|error| status::collection_name(&error))?;
-    let path = Path::new(&request.path);
-    if !path.is_absolute() {
-        return Err(status::invalid("the folder must be an absolute path"));
-    }
-    let missing = |message: String| {
-        let hint = "give an existing folder".to_owned();
-        status::of(Reason::FolderMissing, message, Some(hint))
-    };
-    let resolved = path.canonicalize().map_err(|error| match error.kind() {
-        std::io::ErrorKind::PermissionDenied => status::of(
-            Reason::FileUnreadable,
-            format!("{}: {error}", path.display()),
-            Some("the daemon runs as you; give yourself access to the folder".into()),
-        ),
-        _ => missing(format!("{}: {error}", path.display())),
-    })?;
-    if !resolved.is_dir() {
-        return Err(missing(format!("{} is not a folder", path.display())));
-    }
-    std::fs::read_dir(&resolved).map_err(|error| {
-        status::of(
-            Reason::FileUnreadable,
-            format!("{}: {error}", path.display()),
-            Some("the daemon runs as you; give yourself access to the folder".into()),
-        )
-    })?;
-    let pattern = match request.pattern.trim() {
-        "" => DEFAULT_PATTERN,
-        pattern => pattern,
-    };
-    Ok(Collection::new(name, resolved, pattern))
-}
-
-fn to_proto(collection: &Collection, documents: u64, updated_at: i64) -> v1::Collection {
-    v1::Collection {
-        name: collection.name.to_string(),
-        path: collection.path.to_string_lossy().into_owned(),
-        pattern: collection.pattern.clone(),
-        ignore: collection.ignore.clone(),
-        include_by_default: collection.include_by_default,
-        documents,
-        updated_at,
-        update_command: collection.update.clone().unwrap_or_default(),
-    }
 }

@@ -262,15 +262,25 @@ impl Indexes {
 
     /// The index a request names. Opening is shared by all who ask at the same time.
     pub async fn get(&self, index: Option<&IndexRef>) -> Result<Arc<Index>, Status> {
+        self.find(index, false).await
+    }
+
+    /// As [`Self::get`], for a request that writes the configuration: a named index that has none comes
+    /// to be by it.
+    pub async fn get_or_create(&self, index: Option<&IndexRef>) -> Result<Arc<Index>, Status> {
+        self.find(index, true).await
+    }
+
+    async fn find(&self, index: Option<&IndexRef>, create: bool) -> Result<Arc<Index>, Status> {
         match index.and_then(|index| index.target.as_ref()) {
             Some(Target::ProjectRoot(root)) => self.project(root).await,
-            Some(Target::Name(name)) => self.named(name).await,
-            None => self.named(DEFAULT_INDEX).await,
+            Some(Target::Name(name)) => self.named(name, create).await,
+            None => self.named(DEFAULT_INDEX, create).await,
         }
     }
 
     /// The index of that name.
-    async fn named(&self, name: &str) -> Result<Arc<Index>, Status> {
+    async fn named(&self, name: &str, create: bool) -> Result<Arc<Index>, Status> {
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty()
             || name.chars().count() > 64
@@ -284,14 +294,16 @@ impl Indexes {
             ));
         }
         let config_file = self.dirs.index_config(name);
-        if name != DEFAULT_INDEX && !config_file.exists() {
+        if name != DEFAULT_INDEX && !create && !config_file.exists() {
             return Err(status::of(
                 Reason::IndexUnknown,
                 format!(
                     "index {name:?} has no configuration at {}",
                     config_file.display()
                 ),
-                Some(format!("create it: `touch {}`", config_file.display())),
+                Some(format!(
+                    "`qmdctl --index {name} collection add DIR` makes it"
+                )),
             ));
         }
         let database = self.dirs.data.join(format!("{name}.sqlite"));

@@ -2,7 +2,9 @@
 //! serving code, that knows tonic and the generated types.
 
 mod backends;
+mod collections;
 mod context;
+mod contexts;
 mod control;
 mod doctor;
 mod document;
@@ -11,6 +13,8 @@ mod generate;
 mod index;
 mod indexes;
 mod inference;
+mod listing;
+mod metadata;
 #[cfg(feature = "modal")]
 mod modal;
 mod models;

@@ -7,8 +7,9 @@ use qmd_proto::v1::Notice;
 use super::{App, DEFAULT_INDEX, Index, models::choices};
 use crate::{
     config::{IndexConfig, project::Gated},
-    domain::{Reason, Role},
+    domain::{CollectionName, Reason, Role},
     models::{ModelSpec, ModelStore},
+    store::Skipped,
 };
 
 /// All of it.
@@ -42,6 +43,15 @@ pub(super) fn untrusted(config: &IndexConfig, index: &Index) -> Vec<Notice> {
         hint: "run `qmdctl trust show`, then `qmdctl trust` if you want that".into(),
     })
     .collect()
+}
+
+/// A collection whose folder is not there.
+pub(super) fn missing(collection: &CollectionName, folder: &Skipped) -> Notice {
+    Notice {
+        reason: folder.why.reason.to_string(),
+        message: format!("{collection}: {}: {}", folder.path, folder.why.message),
+        hint: format!("bring the folder back, or `qmdctl collection remove {collection}`"),
+    }
 }
 
 /// Models that the configuration names beside those in use: the default index's count for all.

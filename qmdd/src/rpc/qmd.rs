@@ -17,13 +17,14 @@ use tonic::{Response, Status};
 
 use super::{
     App, Index,
-    index::{names, pending, sync, update_progress},
+    collections::sync,
+    index::{names, pending, update_progress},
     status::{self, status},
     stream::{Events, stream},
 };
 use crate::{
     domain::{Collection, Trouble},
-    ingest::{self, Left},
+    ingest::{self, Left, UpdateOptions},
     store::QmdIndex,
 };
 
@@ -58,7 +59,11 @@ pub(super) async fn import(
                     event: Some(Event::Updating(update_progress(step))),
                 });
             };
-            ingest::update(&index.store, &theirs, report, &cancel)
+            let options = UpdateOptions {
+                program: index.program.clone(),
+                force: false,
+            };
+            ingest::update(&index.store, &theirs, &options, report, &cancel)
                 .await
                 .map_err(|error| status(&error))?
         };

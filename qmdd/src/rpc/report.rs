@@ -8,7 +8,7 @@ use qmd_proto::{
 };
 use tonic::Status;
 
-use super::{App, Index, notices, role, status::status, watch};
+use super::{App, Index, listing, notices, role, status::status, watch};
 use crate::{
     config::IndexConfig,
     domain::{Failure, Reason, Role},
@@ -44,6 +44,8 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
     let counts = counts.map_err(|error| status(&error))?;
     let (watch_rounds, watch_whole, collection_states) =
         collections(index, &config, fingerprint.as_deref()).await?;
+    let skipped = index.store.skipped_counts().await;
+    let skipped = skipped.map_err(|error| status(&error))?;
     Ok(IndexStatus {
         name: index.name.clone(),
         config_file: index.config_file().to_string_lossy().into_owned(),
@@ -63,6 +65,7 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
         collection_states,
         watch_rounds,
         watch_whole,
+        skipped_reasons: listing::by_reason(skipped),
     })
 }
 

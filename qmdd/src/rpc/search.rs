@@ -8,11 +8,13 @@ use qmd_proto::v1::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{App, context::context, notices, status::status};
+use super::{App, context::context, metadata, notices, status::status};
 use crate::{
     config::IndexConfig,
     domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
     search,
+    store::Scope,
+    text::filter,
 };
 
 /// Hits when the request names no limit.
@@ -45,7 +47,10 @@ impl SearchService for Search {
             _ => Vec::new(),
         };
         let search = search::Request {
-            scope: index.scope(&config, &request.collections)?,
+            scope: Scope {
+                collections: index.scope(&config, &request.collections)?,
+                filter: filter::parse_all(&request.filters).map_err(|error| status(&error))?,
+            },
             mode,
             limit: limit as usize,
             min_score: request.min_score.unwrap_or(0.0),
@@ -86,6 +91,9 @@ fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
         line: hit.lines.0,
         end_line: hit.lines.1,
         total_lines: hit.total_lines,
+        heading: hit.heading,
+        page: hit.page,
+        metadata: metadata::to_proto(&hit.metadata),
         body: hit.body,
         explain: explain.then(|| v1::Explain {
             contributions: hit

@@ -6,8 +6,8 @@ use std::{
 };
 
 use qmd_proto::v1::{
-    self, CollectionGone, DocumentEmbedded, DocumentRemoved, DocumentStored, FollowState,
-    WatchEvent, WatchRequest, WatchRound, WatchState, watch_event::Event,
+    self, CollectionGone, CollectionRenamed, DocumentEmbedded, DocumentRemoved, DocumentStored,
+    FollowState, WatchEvent, WatchRequest, WatchRound, WatchState, watch_event::Event,
 };
 use tokio::sync::{
     broadcast::{
@@ -132,6 +132,7 @@ impl Feed {
         let (StoreEvent::Stored { collection, .. }
         | StoreEvent::Removed { collection, .. }
         | StoreEvent::CollectionRemoved { collection, .. }
+        | StoreEvent::CollectionRenamed { collection, .. }
         | StoreEvent::Embedded { collection, .. }) = &stored;
         if self.is_wanted(collection) {
             progress.deliver(event(document_to_proto(stored))).await;
@@ -210,6 +211,13 @@ fn document_to_proto(event: StoreEvent) -> Event {
         } => Event::CollectionGone(CollectionGone {
             collection: collection.to_string(),
             documents,
+        }),
+        StoreEvent::CollectionRenamed {
+            collection,
+            new_name,
+        } => Event::CollectionRenamed(CollectionRenamed {
+            collection: collection.to_string(),
+            new_name: new_name.to_string(),
         }),
         StoreEvent::Embedded {
             collection,

@@ -13,7 +13,7 @@ use self::{
     retrieve::{LexicalRun, VectorRun},
 };
 use crate::{
-    domain::{CollectionName, Contribution, Hit, Mode, Stage, StageReport, StageState},
+    domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
     infer::backend::Backend,
     rank::{rrf, score},
     store::{Scope, Store},
@@ -33,8 +33,8 @@ pub struct Request {
     pub text: String,
     /// How to search.
     pub mode: Mode,
-    /// Where; never empty.
-    pub scope: Vec<CollectionName>,
+    /// Where.
+    pub scope: Scope,
     /// At most this many hits.
     pub limit: usize,
     /// Drop hits below this score.
@@ -69,9 +69,6 @@ pub async fn search(
 ) -> Result<Outcome, SearchError> {
     let started = Instant::now();
     let query = LexicalQuery::parse(&request.text)?;
-    let scope = Scope {
-        collections: request.scope.clone(),
-    };
     let depth = match request.mode {
         Mode::Lexical => request.limit,
         Mode::Vector | Mode::Hybrid => request.limit.max(MIN_CANDIDATES),
@@ -80,7 +77,7 @@ pub async fn search(
         retrieve::lexical(
             store,
             &query,
-            &scope,
+            &request.scope,
             depth,
             request.mode,
             request.exhaustive
@@ -89,7 +86,7 @@ pub async fn search(
             store,
             backend,
             &request.text,
-            &scope,
+            &request.scope,
             depth,
             request.mode,
             cancel

@@ -7,6 +7,7 @@ use crate::{
     domain::{Contribution, Hit},
     store::{Store, StoreError},
     text::{
+        page, place,
         query::LexicalQuery,
         snippet::{Terms, snippet},
     },
@@ -27,13 +28,14 @@ pub(super) async fn hits(
     query: &LexicalQuery,
     full: bool,
 ) -> Result<Vec<Hit>, StoreError> {
-    let documents = store
-        .documents(ranked.iter().map(|ranked| ranked.document).collect())
-        .await?;
+    let ids: Vec<i64> = ranked.iter().map(|ranked| ranked.document).collect();
+    let (documents, metadata) =
+        tokio::try_join!(store.documents(ids.clone()), store.metadata(ids.clone()))?;
     let mut documents: HashMap<i64, _> = documents
         .into_iter()
         .map(|document| (document.id, document))
         .collect();
+    let mut metadata: HashMap<i64, _> = ids.into_iter().zip(metadata).collect();
     let mut matched: HashMap<i64, _> = vector
         .into_iter()
         .flat_map(|run| &run.hits)
@@ -49,10 +51,14 @@ pub(super) async fn hits(
         Some(Hit {
             docid: document.hash.docid(),
             score: ranked.score,
+            heading: place::headings(&document.text, &document.path, passage.lines.0),
             collection: document.collection,
             path: document.path,
             title: document.title,
-            snippet: passage.text,
+            page: page::of_line(&document.text, passage.lines.0),
+            metadata: metadata.remove(&ranked.document).unwrap_or_default(),
+            // They are told as the page.
+            snippet: passage.text.replace(page::FEED, ""),
             lines: passage.lines,
             total_lines: document.text.lines().count() as u32,
             body: full.then_some(document.text),

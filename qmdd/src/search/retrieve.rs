@@ -111,7 +111,7 @@ pub(super) async fn vector(
     let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
     let (hits, unembedded) = tokio::try_join!(
         store.nearest(&fingerprint, vector, scope.clone(), depth),
-        store.pending_count(&fingerprint, scope.collections.clone()),
+        store.pending_count(&fingerprint, scope.clone()),
     )?;
     Ok(Some(VectorRun {
         hits,

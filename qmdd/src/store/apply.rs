@@ -7,42 +7,70 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::task::spawn_blocking;
 
 use super::{
-    FileStamp, Store, StoreError, changes, error::Fault, id_list, lexical::Entry,
-    scope::collection_id,
+    FileStamp, Skipped, Store, StoreError, changes, error::Fault, id_list, lexical::Entry,
+    metadata, scope::collection_id,
 };
 use crate::{
-    domain::{CollectionName, ContentHash},
+    domain::{CollectionName, ContentHash, Metadata},
     text::words::Analyzer,
 };
 
-/// A change to a collection's documents.
+/// A document's file, as it was read.
+#[derive(Debug, Clone)]
+pub struct FileRecord {
+    /// Path inside the collection.
+    pub path: String,
+    /// The document's title.
+    pub title: String,
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// The file's state when it was read.
+    pub stamp: FileStamp,
+    /// As in [`super::KnownFile`].
+    pub reader: u32,
+}
+
+/// A change to what is known of a collection's files.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A file that is new or has new content.
+    /// A file that was read, be its content new or as before.
     Put {
-        /// Path inside the collection.
-        path: String,
-        /// Its title.
-        title: String,
+        /// The file.
+        file: FileRecord,
         /// Its text.
         text: Arc<str>,
         /// The text's hash.
         hash: ContentHash,
-        /// Its state when it was read.
-        stamp: FileStamp,
     },
-    /// A file of another stamp and the same content.
-    Touch {
-        /// Path inside the collection.
-        path: String,
-        /// Its state now.
-        stamp: FileStamp,
+    /// A file that is left out.
+    Skip {
+        /// The file, and why.
+        file: Skipped,
+        /// Its state, if it was read.
+        stamp: Option<FileStamp>,
+        /// As in [`super::KnownFile`].
+        reader: u32,
+        /// Whether the document that it was stays.
+        keeps_document: bool,
     },
     /// A file that is gone. Unknown paths are passed over.
     Remove {
         /// Path inside the collection.
         path: String,
     },
+}
+
+/// What changes came to, in documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// New ones.
+    pub added: u64,
+    /// With another content than before.
+    pub changed: u64,
+    /// With the content they had.
+    pub unchanged: u64,
+    /// Gone.
+    pub removed: u64,
 }
 
 impl Store {
@@ -55,7 +83,7 @@ impl Store {
         &self,
         collection: &CollectionName,
         changes: Vec<Change>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Applied, StoreError> {
         // Before the writer is asked: it is one for all, and this is most of the work.
         let analyzed = spawn_blocking(move || (entries(&changes), changes)).await;
         let (entries, changes) =
@@ -74,10 +102,10 @@ impl Store {
 fn entries(changes: &[Change]) -> Vec<Option<Entry>> {
     let mut analyzer = Analyzer::new();
     let entry = |change: &Change| match change {
-        Change::Put {
-            path, title, text, ..
-        } => Some(Entry::new(&mut analyzer, title, path, text)),
-        Change::Touch { .. } | Change::Remove { .. } => None,
+        Change::Put { file, text, .. } => {
+            Some(Entry::new(&mut analyzer, &file.title, &file.path, text))
+        }
+        Change::Skip { .. } | Change::Remove { .. } => None,
     };
     changes.iter().map(entry).collect()
 }
@@ -87,45 +115,50 @@ fn apply(
     collection: &CollectionName,
     changes: &[Change],
     entries: &[Option<Entry>],
-) -> Result<(), Fault> {
+) -> Result<Applied, Fault> {
     let collection = collection_id(connection, collection)?;
+    let mut applied = Applied::default();
     // Contents that lost a document, and may have lost their last.
     let mut released = Vec::new();
     for (change, entry) in changes.iter().zip(entries) {
         match change {
-            Change::Put {
-                path,
-                title,
-                text,
-                hash,
-                stamp,
-            } => {
-                released.extend(content_of(connection, collection, path)?);
+            Change::Put { file, text, hash } => {
+                let known = known(connection, collection, &file.path)?;
                 let content = intern(connection, hash, text)?;
-                let document = upsert(connection, collection, path, title, content, stamp)?;
-                if let Some(entry) = entry {
+                let document = upsert(connection, collection, file, content)?;
+                metadata::replace(connection, document, &file.metadata)?;
+                match &known {
+                    None => applied.added += 1,
+                    Some(known) if known.content != content => {
+                        applied.changed += 1;
+                        released.push(known.content);
+                    }
+                    Some(_) => applied.unchanged += 1,
+                }
+                let is_same = known
+                    .is_some_and(|known| known.content == content && known.title == file.title);
+                if let Some(entry) = entry
+                    && !is_same
+                {
                     entry.put(connection, document, collection, content)?;
                 }
+                unskip(connection, collection, &file.path)?;
             }
-            Change::Touch { path, stamp } => {
-                connection
-                    .prepare_cached(
-                        "UPDATE documents SET size = ?3, mtime_ns = ?4, inode = ?5
-                         WHERE collection_id = ?1 AND path = ?2",
-                    )?
-                    .execute(params![
-                        collection,
-                        path,
-                        stamp.size as i64,
-                        stamp.mtime_ns,
-                        stamp.inode as i64
-                    ])?;
+            Change::Skip {
+                file,
+                stamp,
+                reader,
+                keeps_document,
+            } => {
+                if !keeps_document {
+                    applied.removed += remove(connection, collection, &file.path, &mut released)?;
+                }
+                let stamp = stamp.unwrap_or_default();
+                skip(connection, collection, file, stamp, *reader)?;
             }
             Change::Remove { path } => {
-                released.extend(content_of(connection, collection, path)?);
-                connection
-                    .prepare_cached("DELETE FROM documents WHERE collection_id = ?1 AND path = ?2")?
-                    .execute(params![collection, path])?;
+                applied.removed += remove(connection, collection, path, &mut released)?;
+                unskip(connection, collection, path)?;
             }
         }
     }
@@ -136,19 +169,73 @@ fn apply(
                AND NOT EXISTS (SELECT 1 FROM documents WHERE content_id = contents.id)",
         )?
         .execute([id_list(released)])?;
-    Ok(())
+    Ok(applied)
 }
 
-/// The content that a document has, if it is there.
-pub(super) fn content_of(
+/// What is there of a document.
+struct Known {
+    content: i64,
+    title: String,
+}
+
+fn known(connection: &Connection, collection: i64, path: &str) -> rusqlite::Result<Option<Known>> {
+    connection
+        .prepare_cached(
+            "SELECT content_id, title FROM documents WHERE collection_id = ?1 AND path = ?2",
+        )?
+        .query_row(params![collection, path], |row| {
+            Ok(Known {
+                content: row.get(0)?,
+                title: row.get(1)?,
+            })
+        })
+        .optional()
+}
+
+/// Removes a document, if it is there, and says how many that were.
+fn remove(
     connection: &Connection,
     collection: i64,
     path: &str,
-) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT content_id FROM documents WHERE collection_id = ?1 AND path = ?2")?
+    released: &mut Vec<i64>,
+) -> rusqlite::Result<u64> {
+    let content: Option<i64> = connection
+        .prepare_cached(
+            "DELETE FROM documents WHERE collection_id = ?1 AND path = ?2 RETURNING content_id",
+        )?
         .query_row(params![collection, path], |row| row.get(0))
-        .optional()
+        .optional()?;
+    released.extend(content);
+    Ok(u64::from(content.is_some()))
+}
+
+fn skip(
+    connection: &Connection,
+    collection: i64,
+    file: &Skipped,
+    stamp: FileStamp,
+    reader: u32,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO skipped VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            collection,
+            file.path,
+            file.why.reason.as_str(),
+            file.why.message,
+            stamp.size as i64,
+            stamp.mtime_ns,
+            stamp.inode as i64,
+            reader
+        ])?;
+    Ok(())
+}
+
+fn unskip(connection: &Connection, collection: i64, path: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM skipped WHERE collection_id = ?1 AND path = ?2")?
+        .execute(params![collection, path])?;
+    Ok(())
 }
 
 /// The id of a content, stored if it is new.
@@ -168,30 +255,29 @@ fn intern(connection: &Connection, hash: &ContentHash, text: &str) -> rusqlite::
 fn upsert(
     connection: &Connection,
     collection: i64,
-    path: &str,
-    title: &str,
+    file: &FileRecord,
     content: i64,
-    stamp: &FileStamp,
 ) -> rusqlite::Result<i64> {
     connection
         .prepare_cached(
             "INSERT INTO documents
-                 (collection_id, path, title, content_id, size, mtime_ns, inode)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+                 (collection_id, path, title, content_id, size, mtime_ns, inode, reader)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT (collection_id, path) DO UPDATE SET
-                 title = excluded.title, content_id = excluded.content_id,
-                 size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode
+                 title = excluded.title, content_id = excluded.content_id, size = excluded.size,
+                 mtime_ns = excluded.mtime_ns, inode = excluded.inode, reader = excluded.reader
              RETURNING id",
         )?
         .query_row(
             params![
                 collection,
-                path,
-                title,
+                file.path,
+                file.title,
                 content,
-                stamp.size as i64,
-                stamp.mtime_ns,
-                stamp.inode as i64
+                file.stamp.size as i64,
+                file.stamp.mtime_ns,
+                file.stamp.inode as i64,
+                file.reader
             ],
             |row| row.get(0),
         )

@@ -1,15 +1,17 @@
 //! Tells of what was committed, to whoever listens.
 
-use std::path::PathBuf;
+use std::{collections::HashMap, path::PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::broadcast;
 
 use super::{
-    Change, EmbeddedContent, Store, StoreError, apply::content_of, collections::name, error::Fault,
+    Change, EmbeddedContent, Store, StoreError,
+    collections::{name, renamed},
+    error::Fault,
     scope::collection_id,
 };
-use crate::domain::{CollectionName, DocId};
+use crate::domain::{CollectionName, ContentHash, DocId};
 
 /// Events kept for a listener that is slow. One that falls behind further is told how many it missed.
 const BACKLOG: usize = 1024;
@@ -43,6 +45,13 @@ pub enum StoreEvent {
         collection: CollectionName,
         /// How many documents went with it.
         documents: u64,
+    },
+    /// A collection has another name, with all its documents.
+    CollectionRenamed {
+        /// Its name before.
+        collection: CollectionName,
+        /// Its name now.
+        new_name: CollectionName,
     },
     /// A document has vectors.
     Embedded {
@@ -100,47 +109,86 @@ pub(super) fn of_changes(
     let id = collection_id(connection, collection)?;
     let mut events = Vec::new();
     for change in changes {
-        let (Change::Put { path, .. } | Change::Touch { path, .. } | Change::Remove { path }) =
-            change;
-        let is_known = content_of(connection, id, path)?.is_some();
+        let path = match change {
+            Change::Put { file, .. } => &file.path,
+            Change::Skip { file, .. } => &file.path,
+            Change::Remove { path } => path,
+        };
+        let known = hash_of(connection, id, path)?;
         match change {
-            Change::Put { title, hash, .. } => events.push(StoreEvent::Stored {
-                collection: collection.clone(),
-                path: path.clone(),
-                title: title.clone(),
-                docid: hash.docid(),
-                is_new: !is_known,
-            }),
-            Change::Remove { .. } if is_known => events.push(StoreEvent::Removed {
-                collection: collection.clone(),
-                path: path.clone(),
-            }),
-            Change::Remove { .. } | Change::Touch { .. } => {}
+            Change::Put { file, hash, .. } if known != Some(*hash) => {
+                events.push(StoreEvent::Stored {
+                    collection: collection.clone(),
+                    path: path.clone(),
+                    title: file.title.clone(),
+                    docid: hash.docid(),
+                    is_new: known.is_none(),
+                });
+            }
+            Change::Put { .. }
+            | Change::Skip {
+                keeps_document: true,
+                ..
+            } => {}
+            Change::Skip { .. } | Change::Remove { .. } => {
+                events.extend(known.map(|_| StoreEvent::Removed {
+                    collection: collection.clone(),
+                    path: path.clone(),
+                }));
+            }
         }
     }
     Ok(events)
 }
 
-/// Which collections go when only these stay.
+/// The content that a document has, if it is there.
+fn hash_of(
+    connection: &Connection,
+    collection: i64,
+    path: &str,
+) -> rusqlite::Result<Option<ContentHash>> {
+    connection
+        .prepare_cached(
+            "SELECT hash FROM documents JOIN contents ON contents.id = content_id
+             WHERE collection_id = ?1 AND path = ?2",
+        )?
+        .query_row(params![collection, path], |row| {
+            Ok(ContentHash(row.get(0)?))
+        })
+        .optional()
+}
+
+/// Which collections go, and which get another name, when only these stay.
 pub(super) fn of_sync(
     connection: &Connection,
     wanted: &[(CollectionName, PathBuf)],
 ) -> Result<Vec<StoreEvent>, Fault> {
-    let known: Vec<(CollectionName, i64)> = connection
-        .prepare_cached(
-            "SELECT name, (SELECT count(*) FROM documents WHERE collection_id = collections.id)
-             FROM collections ORDER BY name",
-        )?
-        .query_map([], |row| Ok((name(row, 0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    let gone = known
-        .into_iter()
-        .filter(|(known, _)| !wanted.iter().any(|(wanted, _)| wanted == known));
-    let event = |(collection, documents)| StoreEvent::CollectionRemoved {
-        collection,
-        documents: documents as u64,
-    };
-    Ok(gone.map(event).collect())
+    let renamed: HashMap<i64, CollectionName> = renamed(connection, wanted)?.into_iter().collect();
+    let mut statement = connection.prepare_cached(
+        "SELECT id, name, (SELECT count(*) FROM documents WHERE collection_id = collections.id)
+         FROM collections ORDER BY name",
+    )?;
+    let known = statement.query_map([], |row| {
+        Ok((row.get::<_, i64>(0)?, name(row, 1)?, row.get::<_, i64>(2)?))
+    })?;
+    let mut events = Vec::new();
+    for known in known {
+        let (id, collection, documents) = known?;
+        if wanted.iter().any(|(wanted, _)| *wanted == collection) {
+            continue;
+        }
+        events.push(match renamed.get(&id) {
+            Some(new_name) => StoreEvent::CollectionRenamed {
+                collection,
+                new_name: new_name.clone(),
+            },
+            None => StoreEvent::CollectionRemoved {
+                collection,
+                documents: documents as u64,
+            },
+        });
+    }
+    Ok(events)
 }
 
 /// The documents whose contents are about to get vectors.

@@ -1,7 +1,6 @@
-//! Collections and what their last scan left out.
+//! Collections.
 
 use std::{
-    collections::HashMap,
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::PathBuf,
@@ -13,27 +12,7 @@ use rusqlite::{Connection, params};
 use super::{
     Store, StoreError, apply::delete_orphans, changes, error::Fault, scope::collection_id,
 };
-use crate::domain::{CollectionName, Reason};
-
-/// A file that a scan did not take in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its path inside the collection.
-    pub path: String,
-    /// Why, stable.
-    pub reason: Reason,
-    /// Why, in words.
-    pub message: String,
-}
-
-/// A skipped file with its collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkippedFile {
-    /// The collection.
-    pub collection: CollectionName,
-    /// The file.
-    pub file: Skipped,
-}
+use crate::domain::CollectionName;
 
 /// What the store holds of a collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,13 +23,16 @@ pub struct CollectionInfo {
     pub path: PathBuf,
     /// Its documents.
     pub documents: u64,
+    /// Files of it that were left out.
+    pub skipped: u64,
     /// When its last scan ended, Unix seconds; `None` before the first.
     pub updated_at: Option<i64>,
 }
 
 impl Store {
     /// Makes these the store's collections: new ones are added, and those that are not named are
-    /// removed with all they own. Returns how many documents that removed.
+    /// removed with all they own. One that is not named goes on under the name of a new one of the same
+    /// folder, with all it owns. Returns how many documents were removed.
     pub async fn sync_collections(
         &self,
         collections: Vec<(CollectionName, PathBuf)>,
@@ -64,11 +46,10 @@ impl Store {
         .await
     }
 
-    /// Notes that a scan is complete, at a time in Unix seconds, and what it left out.
+    /// Notes that a scan is complete, at a time in Unix seconds.
     pub async fn finish_scan(
         &self,
         collection: &CollectionName,
-        skipped: Vec<Skipped>,
         at: i64,
     ) -> Result<(), StoreError> {
         let collection = collection.clone();
@@ -77,36 +58,7 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE collections SET updated_at = ?2 WHERE id = ?1")?
                 .execute([id, at])?;
-            transaction
-                .prepare_cached("DELETE FROM skipped WHERE collection_id = ?1")?
-                .execute([id])?;
-            insert_skipped(transaction, id, &skipped)?;
             Ok(())
-        })
-        .await
-    }
-
-    /// What the last scan of each collection left out, by collection and path.
-    pub async fn skipped(&self) -> Result<Vec<SkippedFile>, StoreError> {
-        self.read(|transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT name, skipped.path, reason, message
-                 FROM skipped JOIN collections ON collections.id = collection_id
-                 ORDER BY name, skipped.path",
-            )?;
-            let rows = statement.query_map([], |row| {
-                let reason: String = row.get(2)?;
-                Ok(SkippedFile {
-                    collection: name(row, 0)?,
-                    file: Skipped {
-                        path: row.get(1)?,
-                        // A reason of a later version reads as the most general one.
-                        reason: reason.parse().unwrap_or(Reason::Internal),
-                        message: row.get(3)?,
-                    },
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
         })
         .await
     }
@@ -116,7 +68,8 @@ impl Store {
         self.read(|transaction| {
             let mut statement = transaction.prepare_cached(
                 "SELECT name, path, updated_at,
-                        (SELECT count(*) FROM documents WHERE collection_id = collections.id)
+                        (SELECT count(*) FROM documents WHERE collection_id = collections.id),
+                        (SELECT count(*) FROM skipped WHERE collection_id = collections.id)
                  FROM collections ORDER BY name",
             )?;
             let rows = statement.query_map([], |row| {
@@ -125,6 +78,7 @@ impl Store {
                     path: PathBuf::from(OsString::from_vec(row.get(1)?)),
                     updated_at: row.get(2)?,
                     documents: row.get::<_, i64>(3)? as u64,
+                    skipped: row.get::<_, i64>(4)? as u64,
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -133,34 +87,10 @@ impl Store {
     }
 }
 
-/// Adds to what is known of the files that a collection leaves out.
-pub(super) fn insert_skipped(
-    connection: &Connection,
-    collection: i64,
-    skipped: &[Skipped],
-) -> rusqlite::Result<()> {
-    let mut insert = connection.prepare_cached("INSERT INTO skipped VALUES (?1, ?2, ?3, ?4)")?;
-    for file in skipped {
-        insert.execute(params![
-            collection,
-            file.path,
-            file.reason.as_str(),
-            file.message
-        ])?;
-    }
-    Ok(())
-}
-
 fn sync(connection: &Connection, wanted: &[(CollectionName, PathBuf)]) -> Result<u64, Fault> {
-    let known: HashMap<String, i64> = connection
-        .prepare_cached("SELECT name, id FROM collections")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
+    rename(connection, wanted)?;
     let mut removed = 0;
-    for (name, id) in &known {
-        if wanted.iter().any(|(wanted, _)| wanted.as_str() == name) {
-            continue;
-        }
+    for (id, _) in surplus(connection, wanted)? {
         // Ahead of the cascade, which does not count.
         removed += connection
             .prepare_cached("DELETE FROM documents WHERE collection_id = ?1")?
@@ -174,6 +104,59 @@ fn sync(connection: &Connection, wanted: &[(CollectionName, PathBuf)]) -> Result
     }
     insert_collections(connection, wanted)?;
     Ok(removed)
+}
+
+/// The collections that are not wanted: id and folder.
+fn surplus(
+    connection: &Connection,
+    wanted: &[(CollectionName, PathBuf)],
+) -> rusqlite::Result<Vec<(i64, PathBuf)>> {
+    let mut statement =
+        connection.prepare_cached("SELECT id, name, path FROM collections ORDER BY id")?;
+    let known: Vec<(i64, CollectionName, PathBuf)> = statement
+        .query_map([], |row| {
+            let path = PathBuf::from(OsString::from_vec(row.get(2)?));
+            Ok((row.get(0)?, name(row, 1)?, path))
+        })?
+        .collect::<Result<_, _>>()?;
+    let is_wanted = |name: &CollectionName| wanted.iter().any(|(wanted, _)| wanted == name);
+    Ok(known
+        .into_iter()
+        .filter(|(_, name, _)| !is_wanted(name))
+        .map(|(id, _, path)| (id, path))
+        .collect())
+}
+
+/// Which collections have another name when these are wanted: a new one of the folder of one that is
+/// not wanted is that one. Pairs of id and new name.
+pub(super) fn renamed(
+    connection: &Connection,
+    wanted: &[(CollectionName, PathBuf)],
+) -> rusqlite::Result<Vec<(i64, CollectionName)>> {
+    let mut surplus = surplus(connection, wanted)?;
+    let mut renamed = Vec::new();
+    let mut known = connection.prepare_cached("SELECT 1 FROM collections WHERE name = ?1")?;
+    for (name, path) in wanted {
+        if let Some(at) = surplus.iter().position(|(_, other)| other == path)
+            && !known.exists([name.as_str()])?
+        {
+            renamed.push((surplus.swap_remove(at).0, name.clone()));
+        }
+    }
+    Ok(renamed)
+}
+
+/// Gives collections their new names.
+pub(super) fn rename(
+    connection: &Connection,
+    wanted: &[(CollectionName, PathBuf)],
+) -> rusqlite::Result<()> {
+    for (id, name) in renamed(connection, wanted)? {
+        connection
+            .prepare_cached("UPDATE collections SET name = ?2 WHERE id = ?1")?
+            .execute(params![id, name.as_str()])?;
+    }
+    Ok(())
 }
 
 /// Adds collections, or brings their folders up to date.

@@ -9,11 +9,13 @@ use std::{
 
 use rusqlite::Row;
 
-use super::{Store, StoreError, collections::name, id_list, scope::collection_id};
+use super::{
+    Store, StoreError, Why, collections::name, id_list, scope::collection_id, skipped::why,
+};
 use crate::domain::{CollectionName, ContentHash};
 
 /// What tells, without reading it, that a file is as it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FileStamp {
     /// Bytes.
     pub size: u64,
@@ -46,17 +48,17 @@ impl FileStamp {
     }
 }
 
-/// A file as the index knows it.
+/// A file as the index knows it: a document, or left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownFile {
     /// Path inside the collection.
     pub path: String,
     /// Its state when it was read.
     pub stamp: FileStamp,
-    /// Its content.
-    pub hash: ContentHash,
-    /// Its title.
-    pub title: String,
+    /// The version of the rules it was read by; 0 when it is to be read again in any case.
+    pub reader: u32,
+    /// Why it is no document.
+    pub skipped: Option<Why>,
 }
 
 /// A document without its text.
@@ -94,7 +96,7 @@ pub struct StoredDocument {
 }
 
 impl Store {
-    /// Every file of a collection, by path.
+    /// Every file of a collection, in no order.
     ///
     /// # Errors
     /// [`StoreError::CollectionUnknown`], besides what any read may meet.
@@ -106,9 +108,11 @@ impl Store {
         self.read(move |transaction| {
             let id = collection_id(transaction, &collection)?;
             let mut statement = transaction.prepare_cached(
-                "SELECT path, size, mtime_ns, inode, hash, title
-                 FROM documents JOIN contents ON contents.id = content_id
-                 WHERE collection_id = ?1 ORDER BY path",
+                "SELECT path, size, mtime_ns, inode, reader, NULL, NULL
+                 FROM documents WHERE collection_id = ?1
+                 UNION ALL
+                 SELECT path, size, mtime_ns, inode, reader, reason, message
+                 FROM skipped WHERE collection_id = ?1",
             )?;
             let rows = statement.query_map([id], known_file)?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -181,7 +185,7 @@ impl Store {
     }
 }
 
-/// Reads path, size, time, inode, hash and title.
+/// Reads path, size, time, inode, reader, and the reason and message of a file that is left out.
 pub(super) fn known_file(row: &Row<'_>) -> rusqlite::Result<KnownFile> {
     Ok(KnownFile {
         path: row.get(0)?,
@@ -190,8 +194,11 @@ pub(super) fn known_file(row: &Row<'_>) -> rusqlite::Result<KnownFile> {
             mtime_ns: row.get(2)?,
             inode: row.get::<_, i64>(3)? as u64,
         },
-        hash: ContentHash(row.get(4)?),
-        title: row.get(5)?,
+        reader: row.get(4)?,
+        skipped: match row.get::<_, Option<String>>(5)? {
+            None => None,
+            Some(reason) => Some(why(&reason, row.get(6)?)),
+        },
     })
 }
 

@@ -9,13 +9,16 @@ mod counts;
 mod documents;
 mod error;
 mod lexical;
+mod listing;
 mod lookup;
+mod metadata;
 mod migrations;
 mod models;
 mod part;
 mod pending;
 mod qmd;
 mod scope;
+mod skipped;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -37,17 +40,19 @@ use self::{
 };
 
 pub use self::{
-    apply::Change,
+    apply::{Applied, Change, FileRecord},
     changes::StoreEvent,
-    collections::{CollectionInfo, Skipped, SkippedFile},
+    collections::CollectionInfo,
     counts::IndexCounts,
     documents::{DocumentRow, FileStamp, KnownFile, StoredDocument},
     error::StoreError,
     lexical::LexicalHit,
+    listing::ListedDocument,
     lookup::DocumentRef,
     pending::{EmbeddedChunk, EmbeddedContent, Pending},
     qmd::{QmdCollection, QmdCut, QmdDocument, QmdError, QmdIndex, QmdMaker},
     scope::Scope,
+    skipped::{Skipped, SkippedFile, Why},
     vectors::{CoarseSize, VectorHit},
 };
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Scope, Store, StoreError, scope::Filter};
+use super::{Scope, Store, StoreError, scope::Allowed};
 
 impl Store {
     /// Whether there are vectors, and none of them is of these fingerprints. With `but`, those of a
@@ -24,8 +24,8 @@ fn is_of_others(
 ) -> rusqlite::Result<bool> {
     // No collection named is none left out.
     let left_out = but.map_or(&[][..], |scope| &scope.collections);
-    let filter = Filter::of(connection, left_out)?;
-    let (condition, ids) = filter.condition("collection_id", "?1");
+    let left_out = Allowed::collections(connection, left_out)?;
+    let (condition, ids) = left_out.condition("?1");
     let mut statement = connection.prepare_cached(&format!(
         "SELECT name FROM fingerprints WHERE EXISTS (
              SELECT 1 FROM chunks WHERE fingerprint_id = fingerprints.id

@@ -5,21 +5,24 @@ use std::path::PathBuf;
 use rusqlite::{Connection, params};
 
 use super::{
-    KnownFile, Skipped, Store, StoreError,
-    collections::{insert_collections, insert_skipped},
+    KnownFile, Store, StoreError,
+    collections::{insert_collections, rename},
     documents::known_file,
     scope::collection_id,
 };
 use crate::domain::CollectionName;
 
 impl Store {
-    /// Makes collections known, and leaves all others as they are.
+    /// Makes collections known, be it under another name, and leaves all others as they are.
     pub async fn add_collections(
         &self,
         collections: Vec<(CollectionName, PathBuf)>,
     ) -> Result<(), StoreError> {
-        self.write(move |transaction| Ok(insert_collections(transaction, &collections)?))
-            .await
+        self.write(move |transaction| {
+            rename(transaction, &collections)?;
+            Ok(insert_collections(transaction, &collections)?)
+        })
+        .await
     }
 
     /// The device that a collection's folder was on when it held documents.
@@ -58,7 +61,8 @@ impl Store {
         .await
     }
 
-    /// The files of a collection at some paths and below them. No path may lie below another.
+    /// The files of a collection at some paths and below them, as [`Self::known_files`] has them. No path
+    /// may lie below another.
     ///
     /// # Errors
     /// [`StoreError::CollectionUnknown`], besides what any read may meet.
@@ -78,42 +82,16 @@ impl Store {
         })
         .await
     }
-
-    /// Notes what a look at some paths left out, in place of what is known of them and of what lies
-    /// below them.
-    ///
-    /// # Errors
-    /// As [`Self::known_below`].
-    pub async fn finish_part(
-        &self,
-        collection: &CollectionName,
-        paths: Vec<String>,
-        skipped: Vec<Skipped>,
-    ) -> Result<(), StoreError> {
-        let collection = collection.clone();
-        self.write(move |transaction| {
-            let id = collection_id(transaction, &collection)?;
-            let mut forget = transaction.prepare_cached(
-                "DELETE FROM skipped
-                 WHERE collection_id = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))",
-            )?;
-            for path in paths.iter().chain(skipped.iter().map(|file| &file.path)) {
-                let (low, high) = range(path);
-                forget.execute(params![id, path, low, high])?;
-            }
-            insert_skipped(transaction, id, &skipped)?;
-            Ok(())
-        })
-        .await
-    }
 }
 
 fn below(connection: &Connection, collection: i64, path: &str) -> rusqlite::Result<Vec<KnownFile>> {
     let (low, high) = range(path);
     connection
         .prepare_cached(
-            "SELECT path, size, mtime_ns, inode, hash, title
-             FROM documents JOIN contents ON contents.id = content_id
+            "SELECT path, size, mtime_ns, inode, reader, NULL, NULL FROM documents
+             WHERE collection_id = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))
+             UNION ALL
+             SELECT path, size, mtime_ns, inode, reader, reason, message FROM skipped
              WHERE collection_id = ?1 AND (path = ?2 OR (path > ?3 AND path < ?4))",
         )?
         .query_map(params![collection, path, low, high], known_file)?

@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Scope, Store, StoreError, changes, collections::name, error::Fault, scope::Filter, vectors,
+    Scope, Store, StoreError, changes, collections::name, error::Fault, scope::Allowed, vectors,
 };
 use crate::domain::{ChunkSpan, CollectionName};
 
@@ -50,7 +50,7 @@ pub struct EmbeddedChunk {
 pub(super) struct PendingCount {
     revision: u64,
     fingerprint: String,
-    collections: Vec<CollectionName>,
+    scope: Scope,
     count: u64,
 }
 
@@ -66,8 +66,8 @@ impl Store {
     ) -> Result<Vec<Pending>, StoreError> {
         let fingerprint = fingerprint.to_owned();
         self.read(move |transaction| {
-            let filter = Filter::of(transaction, &collections)?;
-            let (condition, ids) = filter.condition("collection_id", "?2");
+            let allowed = Allowed::collections(transaction, &collections)?;
+            let (condition, ids) = allowed.condition("?2");
             let sql = format!(
                 "SELECT contents.id, title, path, body
                  FROM contents JOIN documents ON documents.id = (
@@ -90,12 +90,8 @@ impl Store {
         .await
     }
 
-    /// How many contents [`Self::pending`] has yet to give, from the start. Quick where all is done.
-    pub async fn pending_count(
-        &self,
-        fingerprint: &str,
-        collections: Vec<CollectionName>,
-    ) -> Result<u64, StoreError> {
+    /// How many contents of the scope lack vectors of a fingerprint. Quick where none does.
+    pub async fn pending_count(&self, fingerprint: &str, scope: Scope) -> Result<u64, StoreError> {
         let revision = self.inner.revision.load(Ordering::SeqCst);
         let known = self
             .inner
@@ -106,16 +102,16 @@ impl Store {
         if let Some(known) = known
             && known.revision == revision
             && known.fingerprint == fingerprint
-            && known.collections == collections
+            && known.scope == scope
         {
             return Ok(known.count);
         }
-        let count = self.count_pending(fingerprint, collections.clone()).await?;
+        let count = self.count_pending(fingerprint, scope.clone()).await?;
         let fingerprint = fingerprint.to_owned();
         let known = PendingCount {
             revision,
             fingerprint,
-            collections,
+            scope,
             count,
         };
         *self
@@ -153,19 +149,15 @@ impl Store {
         .await
     }
 
-    async fn count_pending(
-        &self,
-        fingerprint: &str,
-        collections: Vec<CollectionName>,
-    ) -> Result<u64, StoreError> {
+    async fn count_pending(&self, fingerprint: &str, scope: Scope) -> Result<u64, StoreError> {
         let fingerprint = fingerprint.to_owned();
         self.read(move |transaction| {
             let anywhere = pending_anywhere(transaction, &fingerprint)?;
-            let filter = Filter::of(transaction, &collections)?;
-            if anywhere == 0 || matches!(filter, Filter::All) {
+            let allowed = Allowed::of(transaction, &scope)?;
+            if anywhere == 0 || matches!(allowed, Allowed::All) {
                 return Ok(anywhere as u64);
             }
-            let (condition, ids) = filter.condition("collection_id", "?2");
+            let (condition, ids) = allowed.condition("?2");
             let sql = format!(
                 "SELECT count(*) FROM contents
                  WHERE {NOT_EMBEDDED} AND EXISTS (
@@ -208,8 +200,8 @@ impl Store {
     /// Forgets the vectors of the scope's contents, so that they are pending again.
     pub async fn clear_vectors(&self, scope: Scope) -> Result<(), StoreError> {
         self.write(move |transaction| {
-            let filter = Filter::of(transaction, &scope.collections)?;
-            let (condition, ids) = filter.condition("collection_id", "?1");
+            let allowed = Allowed::of(transaction, &scope)?;
+            let (condition, ids) = allowed.condition("?1");
             for table in ["chunks", "embedded"] {
                 let sql = format!(
                     "DELETE FROM {table} WHERE content_id IN (

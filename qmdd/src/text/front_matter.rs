@@ -4,7 +4,7 @@
 /// A leading block between two `---` lines.
 pub(super) struct FrontMatter<'a> {
     /// What stands between them.
-    yaml: &'a str,
+    pub(super) yaml: &'a str,
     /// Byte offset in the document of the line after the block.
     pub(super) end: usize,
 }
@@ -68,7 +68,7 @@ fn opens_as_yaml(yaml: &str) -> bool {
 }
 
 /// A scalar on one line, without its quotes or its comment.
-fn scalar(value: &str) -> String {
+pub(super) fn scalar(value: &str) -> String {
     let quoted = |quote: char| {
         value
             .strip_prefix(quote)?

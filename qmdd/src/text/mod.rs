@@ -1,9 +1,14 @@
 //! Pure text work: titles, chunks, words, snippets and the grammar of lexical queries. No IO.
 
 pub mod chunk;
+pub mod filter;
+pub mod format;
 mod front_matter;
 pub mod language;
+pub mod metadata;
 mod outline;
+pub mod page;
+pub mod place;
 pub mod qmd;
 pub mod query;
 pub mod segment;

@@ -3,37 +3,45 @@
 use std::path::Path;
 
 use super::{
+    format::Format,
     front_matter::FrontMatter,
     outline::{Block, blocks, one_line},
 };
-
-/// Extensions whose text is read as Markdown. In others (`.py`, `.yaml`) a `#` opens a comment.
-const MARKDOWN: &[&str] = &[
-    "", "markdown", "md", "mdown", "mdx", "mkd", "qmd", "rmd", "rst", "text", "txt",
-];
 
 /// The title of the document at `path`: one line without markup, at most 200 characters.
 ///
 /// The first of these that yields a text:
 /// - Markdown and plain text: `title:` in the front matter, the first heading of level 1 or 2 that
 ///   is not "Notes", `#+TITLE:`;
+/// - HTML: the first such heading;
 /// - Org: `#+TITLE:`, the first headline;
+/// - reStructuredText and AsciiDoc: the first title;
+/// - PDF: the first line;
 /// - any document: the file name without its extension.
 pub fn title(text: &str, path: &str) -> String {
-    let path = Path::new(path);
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let found = match extension.as_str() {
-        "org" => org_keyword(text).or_else(|| org_headline(text)),
-        other if MARKDOWN.contains(&other) => front_matter(text)
+    let found = match Format::of(path) {
+        Format::Markdown => front_matter(text)
             .or_else(|| heading(text))
             .or_else(|| org_keyword(text)),
-        _ => None,
+        Format::Html => heading(text),
+        Format::Org => org_keyword(text).or_else(|| org_headline(text)),
+        Format::ReStructured => underlined(text),
+        Format::AsciiDoc => front_matter(text).or_else(|| asciidoc_title(text)),
+        Format::Pdf => text.lines().find_map(some_line),
+        Format::Other => None,
     };
-    found.unwrap_or_else(|| one_line(&path.file_stem().unwrap_or_default().to_string_lossy()))
+    let stem = || {
+        Path::new(path)
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+    };
+    found.unwrap_or_else(|| one_line(&stem()))
+}
+
+/// A title that a document names by itself, as it is shown; `None` of an empty one.
+pub fn given(title: &str) -> Option<String> {
+    some_line(title)
 }
 
 fn front_matter(text: &str) -> Option<String> {
@@ -73,6 +81,29 @@ fn org_headline(text: &str) -> Option<String> {
     })
 }
 
+/// The first line that stands above a line of one sign, as long as itself or longer.
+fn underlined(text: &str) -> Option<String> {
+    let length = |line: &str| line.trim_end().chars().count();
+    let is_rule = |line: &str| {
+        let mut signs = line.trim_end().chars();
+        let first = signs.next().filter(char::is_ascii_punctuation);
+        first.is_some() && signs.all(|sign| Some(sign) == first)
+    };
+    text.lines()
+        .zip(text.lines().skip(1))
+        .find_map(|(line, rule)| {
+            let titled = is_rule(rule) && !is_rule(line) && length(rule) >= length(line).max(2);
+            titled.then(|| some_line(line))?
+        })
+}
+
+fn asciidoc_title(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let rest = line.trim_start_matches('=');
+        (rest.len() < line.len() && rest.starts_with(' ')).then(|| some_line(rest))?
+    })
+}
+
 fn some_line(text: &str) -> Option<String> {
     Some(one_line(text)).filter(|line| !line.is_empty())
 }
@@ -105,6 +136,17 @@ mod tests {
             ("text\n** Headline\n", "a.org", "Headline"),
             ("# no heading here\n", "a.org", "a"),
             ("# Copyright\n", "src/main.py", "main"),
+            ("====\nOver\n====\n\nSub\n---\n", "a.rst", "Over"),
+            (
+                "text\nmore\n\nTitle here\n~~~~~~~~~~\n",
+                "a.rst",
+                "Title here",
+            ),
+            (".. note\n\nplain\n--\n", "a.rst", "a"),
+            ("// c\n= Doc\n== Section\n", "a.adoc", "Doc"),
+            ("text\n\n== Section\n", "a.adoc", "Section"),
+            ("---\ntitle: no\n---\n\n# Page\n", "a.html", "Page"),
+            ("\n  First line \nsecond\n", "a.pdf", "First line"),
             ("", ".hidden", ".hidden"),
         ] {
             assert_eq!(title(text, path), expected, "{text:?} at {path}");

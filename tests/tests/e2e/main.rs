@@ -2,6 +2,7 @@
 
 mod access;
 mod chunking;
+mod collections;
 mod download;
 mod engine;
 mod errors;
@@ -10,11 +11,13 @@ mod golden;
 mod import_qmd;
 mod inference;
 mod lifecycle;
+mod metadata;
 mod modal;
 mod modal_lifecycle;
 mod modal_region;
 mod models;
 mod project;
+mod scan;
 mod search;
 mod update;
 mod watch;

@@ -3,13 +3,17 @@
 use qmd_proto::v1::RemoveCollectionRequest;
 
 use crate::{
-    cli::RemoveArgs,
+    cli::CollectionArgs,
     client::Home,
     error::Result,
     render::{self, Screen},
 };
 
-pub(in crate::commands) async fn run(home: &Home, screen: Screen, args: RemoveArgs) -> Result<()> {
+pub(in crate::commands) async fn run(
+    home: &Home,
+    screen: Screen,
+    args: CollectionArgs,
+) -> Result<()> {
     let client = home.connect().await?;
     let request = RemoveCollectionRequest {
         index: home.index(),

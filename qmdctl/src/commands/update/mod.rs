@@ -25,6 +25,7 @@ pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result
     let request = UpdateRequest {
         index: home.index(),
         collections: args.collections,
+        force: args.force,
     };
     let mut events = client.index().update(request).await?.into_inner();
     let mut progress = screen.progress();
@@ -38,7 +39,7 @@ pub(super) async fn run(home: &Home, screen: Screen, args: UpdateArgs) -> Result
     };
     progress.finish();
     warn_of(&summary.notices);
-    if let Some((notice, lines)) = render::skipped(&summary.skipped, screen.is_verbose()) {
+    if let Some((notice, lines)) = render::skipped(&summary, screen.is_verbose()) {
         Screen::warn(&notice);
         for line in lines {
             screen.note(&line);

@@ -23,9 +23,9 @@ pub(super) fn apply<'a>(
     let mut text = edit.text().to_owned();
     for (key, setting) in changes {
         let changed = match setting {
-            Some(Setting::Text(value)) => splice::set(&text, section, key, value),
-            Some(Setting::Switch(value)) => splice::set(&text, section, key, value),
-            None => splice::unset(&text, section, key),
+            Some(Setting::Text(value)) => splice::set(&text, &[section, key], value),
+            Some(Setting::Switch(value)) => splice::set(&text, &[section, key], value),
+            None => splice::unset(&text, &[section, key]),
         };
         text = changed.ok_or_else(|| ConfigError::NotEditable {
             file: file.to_owned(),

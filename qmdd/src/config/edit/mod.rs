@@ -1,5 +1,6 @@
 //! Edits of `index.yml` that leave everything else as the user wrote it.
 
+mod context;
 mod keys;
 mod modal;
 mod models;
@@ -17,11 +18,15 @@ use std::{
 use tempfile::NamedTempFile;
 
 pub use self::{
+    context::{describe_index, describe_place},
     modal::{Deployment, choose_region, remove_deployment, save_deployment},
     models::{choose_model, choose_profile},
 };
 use super::{ConfigError, IndexConfig, index, project_of};
 use crate::domain::{Collection, CollectionName};
+
+/// The key that holds the collections.
+const COLLECTIONS: &str = "collections";
 
 /// Adds a collection after the others. The file and its folder are created when there are none.
 ///
@@ -33,12 +38,7 @@ pub fn add_collection(file: &Path, collection: &Collection) -> Result<(), Config
         .to_str()
         .ok_or_else(|| ConfigError::PathNotText(collection.path.clone()))?;
     let edit = Edit::start(file)?;
-    if edit
-        .config
-        .collections
-        .iter()
-        .any(|known| known.name == collection.name)
-    {
+    if edit.known(&collection.name).is_ok() {
         return Err(ConfigError::CollectionExists(collection.name.clone()));
     }
     let text =
@@ -71,17 +71,58 @@ fn written<'a>(file: &Path, folder: &'a Path) -> &'a Path {
 /// meanwhile.
 pub fn remove_collection(file: &Path, name: &CollectionName) -> Result<(), ConfigError> {
     let edit = Edit::start(file)?;
-    if !edit
-        .config
-        .collections
-        .iter()
-        .any(|known| known.name == *name)
-    {
-        return Err(ConfigError::CollectionUnknown(name.clone()));
-    }
-    let text = splice::remove(edit.text(), name).ok_or_else(|| ConfigError::NotEditable {
+    edit.known(name)?;
+    let path = [COLLECTIONS, name.as_str()];
+    let text = splice::unset(edit.text(), &path).ok_or_else(|| ConfigError::NotEditable {
         file: file.to_owned(),
         remedy: format!("delete {name} under `collections:` by hand"),
+    })?;
+    edit.finish(&text)
+}
+
+/// Gives a collection another name. What it says of it stays.
+///
+/// # Errors
+/// When no collection has the name, the other one is taken, the file is broken or cannot be written, or
+/// it changed meanwhile.
+pub fn rename_collection(
+    file: &Path,
+    name: &CollectionName,
+    new_name: &CollectionName,
+) -> Result<(), ConfigError> {
+    let edit = Edit::start(file)?;
+    edit.known(name)?;
+    if edit.known(new_name).is_ok() {
+        return Err(ConfigError::CollectionExists(new_name.clone()));
+    }
+    let path = [COLLECTIONS, name.as_str()];
+    let text = splice::rename(edit.text(), &path, new_name.as_str());
+    let text = text.ok_or_else(|| ConfigError::NotEditable {
+        file: file.to_owned(),
+        remedy: format!("write {new_name} in the place of {name} under `collections:` by hand"),
+    })?;
+    edit.finish(&text)
+}
+
+/// Says whether a collection is searched when none is named.
+///
+/// # Errors
+/// When no collection has the name, the file is broken or cannot be written, or it changed meanwhile.
+pub fn include_collection(
+    file: &Path,
+    name: &CollectionName,
+    included: bool,
+) -> Result<(), ConfigError> {
+    const KEY: &str = "includeByDefault";
+    let edit = Edit::start(file)?;
+    if edit.known(name)?.include_by_default == included {
+        return Ok(());
+    }
+    let path = [COLLECTIONS, name.as_str(), KEY];
+    let text = splice::set(edit.text(), &path, included);
+    let text = text.ok_or_else(|| ConfigError::NotEditable {
+        file: file.to_owned(),
+        remedy: format!("write `{KEY}: {included}` under `{name}:` by hand"),
     })?;
     edit.finish(&text)
 }
@@ -105,6 +146,14 @@ impl Edit {
             before,
             config,
         })
+    }
+
+    /// The collection of a name.
+    fn known(&self, name: &CollectionName) -> Result<&Collection, ConfigError> {
+        let mut collections = self.config.collections.iter();
+        collections
+            .find(|known| known.name == *name)
+            .ok_or_else(|| ConfigError::CollectionUnknown(name.clone()))
     }
 
     fn text(&self) -> &str {

@@ -191,10 +191,17 @@ proptest! {
             update: None,
         };
         check(splice::add(&text, &new, "/new"), &[], "add")?;
-        check(splice::set(&text, "models", "embed", "hf:o/r/f.gguf#v"), &[], "set")?;
+        check(splice::set(&text, &["models", "embed"], "hf:o/r/f.gguf#v"), &[], "set")?;
         for (name, inside) in &collections {
             let name = CollectionName::new(name).unwrap();
-            check(splice::remove(&text, &name), inside, "remove")?;
+            let place = ["collections", name.as_str()];
+            check(splice::unset(&text, &place), inside, "remove")?;
+            check(splice::rename(&text, &place, "new one"), &[], "rename")?;
+            let included = [place[0], place[1], "includeByDefault"];
+            check(splice::set(&text, &included, true), &[], "include")?;
+            let context = [place[0], place[1], "context", "/b"];
+            check(splice::set(&text, &context, "one: line"), &[], "describe")?;
+            check(splice::unset(&text, &context), inside, "forget")?;
         }
     }
 }

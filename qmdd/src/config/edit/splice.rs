@@ -4,61 +4,92 @@
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
-use yaml_edit::{AsYaml, MappingBuilder, YamlFile, YamlNode};
+use yaml_edit::{AsYaml, Mapping, MappingBuilder, YamlFile, YamlNode};
 
-use crate::domain::{Collection, CollectionName};
+use crate::domain::Collection;
 
 /// The text with a collection in it, after the others; `None` when that cannot be done without
 /// touching anything else.
 pub(super) fn add(text: &str, collection: &Collection, path: &str) -> Option<String> {
+    let entry = entry(collection, path).build_document().as_mapping()?;
+    let place = ["collections", collection.name.as_str()];
     let expected = with_collection(text, collection, path)?;
-    bases(text, "collections").find_map(|base| {
-        let new = with_ends_of(text, added(&base, collection, path)?);
+    bases(text, &place).find_map(|base| {
+        let new = with_ends_of(text, put(&base, &place, &entry)?);
         (is_insertion(text, &new) && value(&new)? == expected).then_some(new)
     })
 }
 
-/// The text without a collection; `None` when that cannot be done without touching anything else.
-pub(super) fn remove(text: &str, name: &CollectionName) -> Option<String> {
-    let new = removed(text, name)?;
-    let expected = without(text, name)?;
-    (is_removal(text, &new) && value(&new)? == expected).then_some(new)
-}
-
-/// The text with a value for a key of a top-level mapping; `None` as for [`add`].
+/// The text with a value at the end of a path of keys; `None` as for [`add`].
 pub(super) fn set(
     text: &str,
-    section: &str,
-    key: &str,
+    path: &[&str],
     value: impl AsYaml + Copy + Into<Value>,
 ) -> Option<String> {
     let mut expected = self::value(text)?;
+    let place = path.iter().fold(&mut expected, |at, key| &mut at[*key]);
     let wanted: Value = value.into();
-    if expected[section][key] == wanted {
+    if *place == wanted {
         return Some(text.to_owned());
     }
-    expected[section][key] = wanted;
-    bases(text, section).find_map(|base| {
-        let new = with_ends_of(text, put(&base, section, key, value)?);
-        let minimal = is_insertion(text, &new) || is_replacement(text, &new);
-        (minimal && self::value(&new)? == expected).then_some(new)
-    })
+    *place = wanted;
+    let in_place = |old: &str| {
+        bases(old, path).find_map(|base| {
+            let new = with_ends_of(old, put(&base, path, value)?);
+            let minimal = is_insertion(old, &new) || is_replacement(old, &new);
+            (minimal && self::value(&new)? == expected).then_some(new)
+        })
+    };
+    // A value over several lines goes first.
+    in_place(text).or_else(|| in_place(&unset(text, path)?))
 }
 
-/// The text without that; `None` as for [`remove`].
-pub(super) fn unset(text: &str, section: &str, key: &str) -> Option<String> {
+/// The text without what stands at the end of a path of keys; `None` as for [`add`].
+pub(super) fn unset(text: &str, path: &[&str]) -> Option<String> {
+    let (last, above) = path.split_last()?;
     let mut expected = value(text)?;
-    let mapping = expected.get_mut(section).and_then(Value::as_object_mut);
-    if mapping.and_then(|mapping| mapping.remove(key)).is_none() {
+    let mapping = above
+        .iter()
+        .try_fold(&mut expected, |at, key| at.get_mut(*key))
+        .and_then(Value::as_object_mut);
+    if mapping.and_then(|mapping| mapping.remove(*last)).is_none() {
         return Some(text.to_owned());
     }
-    let new = cut(text, section, key)?;
+    let yaml = YamlFile::from_str(text).ok()?;
+    let mapping = above
+        .iter()
+        .try_fold(yaml.document()?.as_mapping()?, |at, key| child(&at, key))?;
+    mapping.remove(key(&mapping, last)?)?;
+    let new = yaml.to_string();
     (is_removal(text, &new) && value(&new)? == expected).then_some(new)
+}
+
+/// The text with another name for what stands at the end of a path of keys; `None` as for [`add`].
+pub(super) fn rename(text: &str, path: &[&str], name: &str) -> Option<String> {
+    let (last, above) = path.split_last()?;
+    let mut expected = value(text)?;
+    let mapping = above
+        .iter()
+        .try_fold(&mut expected, |at, key| at.get_mut(*key))?
+        .as_object_mut()?;
+    let entry = mapping.remove(*last)?;
+    mapping.insert(name.to_owned(), entry);
+    let yaml = YamlFile::from_str(text).ok()?;
+    let mapping = above
+        .iter()
+        .try_fold(yaml.document()?.as_mapping()?, |at, key| child(&at, key))?;
+    if !mapping.rename_key(key(&mapping, last)?, name) {
+        return None;
+    }
+    let new = yaml.to_string();
+    let minimal = is_replacement(text, &new) || is_insertion(text, &new) || is_removal(text, &new);
+    (minimal && value(&new)? == expected).then_some(new)
 }
 
 /// Texts to put something into, the likeliest first: an empty `{}` would have all that comes on its line,
 /// so it is tried without.
-fn bases(text: &str, section: &str) -> impl Iterator<Item = String> {
+fn bases(text: &str, path: &[&str]) -> impl Iterator<Item = String> {
+    let section = path.first().copied().unwrap_or_default();
     let empty = format!("{section}: {{}}");
     let at = text.match_indices(&empty).map(|(at, _)| at);
     let mut own_line = at.filter(|at| *at == 0 || text[..*at].ends_with('\n'));
@@ -78,46 +109,61 @@ fn with_ends_of(text: &str, new: String) -> String {
     new.replace("\r\n", "\n").replace('\n', "\r\n")
 }
 
-fn added(text: &str, collection: &Collection, path: &str) -> Option<String> {
-    let entry = entry(collection, path).build_document().as_mapping()?;
-    put(text, "collections", collection.name.as_str(), &entry)
-}
-
-fn removed(text: &str, name: &CollectionName) -> Option<String> {
-    cut(text, "collections", name.as_str())
-}
-
-/// Gives a key of a top-level mapping its value, in the place it has or after the others.
-fn put(text: &str, section: &str, key: &str, value: impl AsYaml + Copy) -> Option<String> {
-    let whole = || MappingBuilder::new().pair(key, value).build_document();
+/// Puts a value at the end of a path of keys, in the place it has or after the others.
+fn put(text: &str, path: &[&str], value: impl AsYaml + Copy) -> Option<String> {
+    let (last, above) = path.split_last()?;
     let yaml = YamlFile::from_str(text).ok()?;
-    let Some(root) = yaml.document().and_then(|document| document.as_mapping()) else {
+    let Some(mut mapping) = yaml.document().and_then(|document| document.as_mapping()) else {
         // Nothing but comments.
-        let whole = MappingBuilder::new()
-            .pair(section, &whole().as_mapping()?)
-            .build_document();
         let newline = if text.is_empty() || text.ends_with('\n') {
             ""
         } else {
             "\n"
         };
-        return Some(format!("{text}{newline}{}\n", whole.to_string().trim_end()));
+        let whole = nested(path, value)?.to_string();
+        return Some(format!("{text}{newline}{}\n", whole.trim_end()));
     };
-    if let Some(mapping) = root.get_mapping(section) {
-        mapping.set(key, value);
-    } else {
-        root.set(section, &whole().as_mapping()?);
+    for (depth, name) in above.iter().enumerate() {
+        let Some(inner) = child(&mapping, name) else {
+            let inner = nested(&path[depth + 1..], value)?;
+            match key(&mapping, name) {
+                Some(key) => mapping.set(key, &inner),
+                None => mapping.set(*name, &inner),
+            }
+            return Some(yaml.to_string());
+        };
+        mapping = inner;
+    }
+    match key(&mapping, last) {
+        Some(key) => mapping.set(key, value),
+        None => mapping.set(*last, value),
     }
     Some(yaml.to_string())
 }
 
-/// Takes a key out of a top-level mapping.
-fn cut(text: &str, section: &str, name: &str) -> Option<String> {
-    let yaml = YamlFile::from_str(text).ok()?;
-    let mapping = yaml.document()?.as_mapping()?.get_mapping(section)?;
-    let key = mapping.keys().find(|key| names(key, name))?;
-    mapping.remove(key)?;
-    Some(yaml.to_string())
+/// Mappings within mappings, a value inside.
+fn nested(path: &[&str], value: impl AsYaml + Copy) -> Option<Mapping> {
+    let (last, above) = path.split_last()?;
+    let innermost = MappingBuilder::new().pair(*last, value);
+    above
+        .iter()
+        .rev()
+        .try_fold(innermost.build_document().as_mapping()?, |inner, key| {
+            MappingBuilder::new()
+                .pair(*key, &inner)
+                .build_document()
+                .as_mapping()
+        })
+}
+
+/// The mapping that a key holds.
+fn child(mapping: &Mapping, name: &str) -> Option<Mapping> {
+    mapping.get_mapping(key(mapping, name)?)
+}
+
+/// The key of a name, as it is written.
+fn key(mapping: &Mapping, name: &str) -> Option<YamlNode> {
+    mapping.keys().find(|key| names(key, name))
 }
 
 /// Whether a key is a name: as a string, or as a plain number or the like, spelt the same.
@@ -178,16 +224,6 @@ fn with_collection(text: &str, collection: &Collection, path: &str) -> Option<Va
     Some(whole)
 }
 
-/// What the text should say without the collection.
-fn without(text: &str, name: &CollectionName) -> Option<Value> {
-    let mut whole = value(text)?;
-    whole
-        .get_mut("collections")?
-        .as_object_mut()?
-        .remove(name.as_str())?;
-    Some(whole)
-}
-
 /// How an empty mapping may be written.
 const EMPTY: [&str; 4] = ["", "{}", "~", "null"];
 
@@ -237,9 +273,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::CollectionName;
 
     fn name(text: &str) -> CollectionName {
         CollectionName::new(text).unwrap()
+    }
+
+    fn remove(text: &str, name: &CollectionName) -> Option<String> {
+        unset(text, &["collections", name.as_str()])
     }
 
     fn collection(text: &str) -> Collection {
@@ -292,7 +333,11 @@ mod tests {
             add_new("collections: {}"),
             format!("collections:\n{}", NEW.trim_end())
         );
-        let text = set("a: |\n  models: {}\nmodels: {}\n", "models", "embed", "x");
+        let text = set(
+            "a: |\n  models: {}\nmodels: {}\n",
+            &["models", "embed"],
+            "x",
+        );
         assert_eq!(
             text.as_deref(),
             Some("a: |\n  models: {}\nmodels:\n  embed: x\n")

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::IngestError;
 use crate::{
     domain::{Collection, ContentHash},
-    store::{QmdIndex, Store},
+    store::{QmdIndex, Scope, Store},
 };
 
 pub use self::vectors::{Left, QmdVectors, VectorProgress, take_vectors};
@@ -39,11 +39,11 @@ pub async fn compare(
 ) -> Result<QmdDocuments, IngestError> {
     let mut counted = QmdDocuments::default();
     for collection in collections {
-        let known: HashMap<String, ContentHash> = store
-            .known_files(&collection.name)
-            .await?
+        let scope = Scope::of(vec![collection.name.clone()]);
+        let known = store.list(scope, None, None, usize::MAX >> 1).await?;
+        let known: HashMap<String, ContentHash> = known
             .into_iter()
-            .map(|file| (file.path, file.hash))
+            .map(|document| (document.path, document.hash))
             .collect();
         let mut after = 0;
         loop {

@@ -18,7 +18,7 @@ use crate::{
             qmd::{self, QmdFormat},
         },
     },
-    store::{EmbeddedChunk, EmbeddedContent, Pending, QmdCut, QmdIndex, QmdMaker, Store},
+    store::{EmbeddedChunk, EmbeddedContent, Pending, QmdCut, QmdIndex, QmdMaker, Scope, Store},
     text::{
         chunk, qmd as text_qmd,
         segment::{Kind, layout, segment},
@@ -220,7 +220,7 @@ impl Run<'_> {
             taken.refused.push(trouble);
             return Ok(());
         }
-        let scope = self.scope.to_vec();
+        let scope = Scope::of(self.scope.to_vec());
         let total = self.store.pending_count(&self.fingerprint, scope).await?;
         let (mut after, mut done) = (0, 0);
         while let Some(group) = self.group(after).await? {

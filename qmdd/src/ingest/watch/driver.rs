@@ -23,7 +23,7 @@ use super::{
 use crate::{
     config::{IndexConfig, WatchConfig},
     domain::{CollectionName, Reason, Trouble},
-    ingest::{IngestError, UpdateSummary, blocking, update, update_part},
+    ingest::{IngestError, UpdateOptions, UpdateSummary, blocking, update, update_part},
 };
 
 /// The loop, and what it speaks to.
@@ -236,10 +236,16 @@ impl<'a> Stretch<'a> {
         };
         let began = Instant::now();
         let store = driver.index.store();
+        let options = UpdateOptions {
+            program: driver.index.program().to_owned(),
+            force: false,
+        };
+        let cancel = &turn.cancel;
         let result = if is_whole {
-            update(store, slice::from_ref(collection), |_| (), &turn.cancel).await
+            let collection = slice::from_ref(collection);
+            update(store, collection, &options, |_| (), cancel).await
         } else {
-            update_part(store, collection, paths.clone(), &turn.cancel).await
+            update_part(store, collection, paths.clone(), &options, cancel).await
         };
         drop(turn);
         driver.inbox.looked(at, began);
@@ -261,10 +267,9 @@ impl<'a> Stretch<'a> {
         let is_first = !place.is_known;
         let was_missing = place.is_missing();
         let root = place.collection.path.to_string_lossy();
-        let missing = summary
-            .skipped
-            .into_iter()
-            .find(|(_, skipped)| skipped.reason == Reason::FolderMissing && skipped.path == root);
+        let missing = summary.skipped.into_iter().find(|(_, skipped)| {
+            skipped.why.reason == Reason::FolderMissing && skipped.path == root
+        });
         place.failure = missing.map(|(_, skipped)| gone(&place.collection, &skipped));
         self.is_back |= was_missing && place.failure.is_none();
         place.is_known |= paths.is_none() && place.failure.is_none();

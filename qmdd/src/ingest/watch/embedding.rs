@@ -13,6 +13,7 @@ use crate::{
         prompts,
     },
     ingest::{EmbedOptions, IngestError, embed},
+    store::Scope,
     text::chunk,
 };
 
@@ -108,7 +109,7 @@ impl Embedding {
                 let pending = self
                     .index
                     .store()
-                    .pending_count(&fingerprint, scope.to_vec());
+                    .pending_count(&fingerprint, Scope::of(scope.to_vec()));
                 Ok(pending.await? > 0)
             }
             // It is waited for.

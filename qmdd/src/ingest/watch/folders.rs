@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
+use ignore::WalkBuilder;
 use notify::{ErrorKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::{
@@ -80,12 +81,11 @@ impl Folders {
             return Ok(1);
         }
         let reach = Arc::new(Reach::new(collection).map_err(Uncovered::Rules)?);
-        let mut walker = walk::walker(root);
+        let mut walker = walk::walker(root, reach.rules());
         let (from, reached) = (root.to_owned(), Arc::clone(&reach));
         walker.filter_entry(move |entry| {
             let path = walk::relative(&from, entry.path()).unwrap_or_default();
             entry.file_type().is_some_and(|kind| kind.is_dir())
-                && !walk::is_excluded(entry)
                 && reached.covers(&path)
                 && (parts.is_empty() || leads_to(&path, &parts))
         });
@@ -99,7 +99,9 @@ impl Folders {
 
     /// Stops watching a folder and all below it. Blocks.
     pub(super) fn uncover(&mut self, root: &Path) {
-        for entry in walk::walker(root).build().flatten() {
+        let mut walker = WalkBuilder::new(root);
+        walker.hidden(false).follow_links(false);
+        for entry in walker.build().flatten() {
             let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
             if is_folder {
                 // Most were never watched.

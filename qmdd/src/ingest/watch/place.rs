@@ -186,8 +186,8 @@ pub(super) fn watch_all(
 /// The trouble with a folder that is not there.
 pub(super) fn gone(collection: &Collection, missing: &Skipped) -> Trouble {
     Trouble {
-        reason: missing.reason,
-        message: format!("{}: {}", missing.path, missing.message),
+        reason: missing.why.reason,
+        message: format!("{}: {}", missing.path, missing.why.message),
         hint: Some(format!(
             "bring the folder back, or `qmdctl collection remove {}`",
             collection.name

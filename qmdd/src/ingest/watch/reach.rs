@@ -1,21 +1,15 @@
 //! Which folders can hold files that a collection takes: no other one is watched. Pure.
 
-use globset::GlobSet;
-
 use crate::{
     domain::Collection,
-    ingest::{
-        IngestError,
-        walk::{globs, split_alternatives},
-    },
+    ingest::{IngestError, globs::Rules},
 };
 
 /// The folders that a collection's pattern reaches.
 #[derive(Debug)]
 pub(super) struct Reach {
     ways: Vec<Way>,
-    /// Folders whose whole content is left out.
-    left_out: GlobSet,
+    rules: Rules,
 }
 
 /// Where one glob leads.
@@ -33,27 +27,23 @@ impl Reach {
     /// # Errors
     /// On one that is no glob.
     pub(super) fn new(collection: &Collection) -> Result<Self, IngestError> {
-        let folders = collection.ignore.iter().map(|glob| {
-            let glob = glob.trim_end_matches('/');
-            let glob = glob
-                .strip_suffix("/**/*")
-                .or(glob.strip_suffix("/**"))
-                .unwrap_or(glob);
-            glob.to_owned()
-        });
+        let rules = Rules::new(collection)?;
         Ok(Self {
-            ways: split_alternatives(&collection.pattern)
-                .iter()
-                .map(|glob| Way::of(glob))
-                .collect(),
-            left_out: globs(collection, folders)?,
+            ways: rules.patterns.iter().map(|glob| Way::of(glob)).collect(),
+            rules,
         })
+    }
+
+    /// The rules it stands for.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Whether a folder, by its path in the collection, can hold files or lead to some.
     pub(super) fn covers(&self, folder: &str) -> bool {
         let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
-        !self.left_out.is_match(folder) && self.ways.iter().any(|way| way.leads_through(&parts))
+        (folder.is_empty() || self.rules.enter(folder, true))
+            && self.ways.iter().any(|way| way.leads_through(&parts))
     }
 }
 
@@ -118,12 +108,14 @@ mod tests {
     #[test]
     fn what_is_left_out_whole_is_not() {
         let folders = ["", "a", "a/b", "d"];
-        assert_eq!(covered("**/*.md", &["a"], &folders), ["", "a/b", "d"]);
-        assert_eq!(covered("**/*.md", &["a/**"], &folders), ["", "a/b", "d"]);
+        assert_eq!(covered("**/*.md", &["a"], &folders), ["", "d"]);
+        assert_eq!(covered("**/*.md", &["a/**"], &folders), ["", "d"]);
         assert_eq!(
             covered("**/*.md", &["**/b/**/*", "d/"], &folders),
             ["", "a"]
         );
         assert_eq!(covered("**/*.md", &["a/*.md", "*.tmp"], &folders), folders);
+        assert_eq!(covered("**/*.md, !a", &[], &folders), ["", "d"]);
+        assert_eq!(covered(".x/*.md", &[], &["", ".x", ".y", "a"]), ["", ".x"]);
     }
 }

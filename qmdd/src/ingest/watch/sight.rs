@@ -12,7 +12,8 @@ use crate::{
     domain::Collection,
     ingest::{
         IngestError,
-        walk::{self, EXCLUDED_FOLDERS, IGNORE_FILES, Rules},
+        globs::Rules,
+        walk::{self, IGNORE_FILES},
     },
 };
 
@@ -86,21 +87,17 @@ impl Sieve {
         let path = walk::relative(&self.root, path)?;
         let name = Path::new(&path).file_name().and_then(|name| name.to_str());
         let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-        if folders.split('/').any(is_passed_over) {
+        let passes_over = |name: &str| self.rules.pass_over(name, true);
+        if folders.split('/').any(passes_over) {
             return None;
         }
         if name.is_some_and(|name| IGNORE_FILES.contains(&name)) {
             return Some(Matter::Rules);
         }
         let is_wanted = self.rules.take(&path);
-        let is_passed_over = name.is_some_and(is_passed_over);
+        let is_passed_over = name.is_some_and(passes_over);
         ((is_wanted || may_be_folder) && !is_passed_over).then_some(Matter::Path(path))
     }
-}
-
-/// Whether nothing of this name, nor below it, is ever taken.
-fn is_passed_over(name: &str) -> bool {
-    name.starts_with('.') || EXCLUDED_FOLDERS.contains(&name)
 }
 
 #[cfg(test)]
@@ -179,6 +176,14 @@ mod tests {
         for elsewhere in ["/d/a.md", "/cc/a.md", "/c/.git/x.md", "/c/drafts/a.md"] {
             assert_eq!(file(elsewhere), None, "{elsewhere}");
         }
+        let hidden = Collection {
+            pattern: "**/*.md, .kept/*.md".into(),
+            ..collection
+        };
+        let sieve = Sieve::new(&hidden, "/c".into()).unwrap();
+        let file = |path: &str| sieve.matter(&Sight::File(path.into()));
+        assert_eq!(file("/c/.kept/a.md"), path(".kept/a.md"));
+        assert_eq!(file("/c/.other/a.md"), None);
         for passed_over in ["/c/.hidden", "/c/node_modules", "/c/a/build/x"] {
             assert_eq!(any(passed_over), None, "{passed_over}");
         }

@@ -20,7 +20,7 @@ use self::{
     plan::{Frame, plan},
     statistics::Statistics,
 };
-use super::{Scope, Store, StoreError, error::Fault, id_list, scope::Filter};
+use super::{Scope, Store, StoreError, error::Fault, id_list, scope::Allowed};
 use crate::text::query::LexicalQuery;
 
 pub(super) use self::{
@@ -54,12 +54,17 @@ impl Store {
         self.read(move |transaction| {
             let revision = inner.revision.load(SeqCst);
             let statistics = inner.statistics.get(transaction, revision)?;
-            let (collections, share) = match Filter::of(transaction, &scope.collections)? {
-                Filter::All => (None, 1.0),
-                Filter::Some(ids) => {
-                    let share = statistics.rows_of(&ids) as f64 / statistics.rows().max(1) as f64;
+            let share = |rows: u64| rows as f64 / statistics.rows().max(1) as f64;
+            let (collections, allowed, share) = match Allowed::of(transaction, &scope)? {
+                Allowed::All => (None, None, 1.0),
+                Allowed::Collections(ids) => {
+                    let share = share(statistics.rows_of(&ids));
                     let tokens = ids.into_iter().map(entry::of_collection).collect();
-                    (Some(tokens), share)
+                    (Some(tokens), None, share)
+                }
+                Allowed::Documents(ids) => {
+                    let share = share(ids.len() as u64);
+                    (None, Some(ids), share)
                 }
             };
             let frame = Frame {
@@ -77,7 +82,7 @@ impl Store {
                 plan.phrases,
                 plan.groups,
                 plan.completable && !single,
-                None,
+                allowed,
                 limit.max(feedback::DEPTH),
             );
             let most = collector.most();

@@ -1,6 +1,8 @@
 //! Brings a database to the newest format, one numbered step at a time (`PRAGMA user_version`).
 
 mod devices;
+mod metadata;
+mod scan;
 mod v1;
 mod words;
 
@@ -11,7 +13,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::error::{Fault, StoreError};
 
 /// Step `i` leads from format `i` to format `i + 1`. A released step never changes.
-const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] = &[v1::up, devices::up, words::up];
+const STEPS: &[fn(&Transaction<'_>) -> rusqlite::Result<()>] =
+    &[v1::up, devices::up, words::up, scan::up, metadata::up];
 
 /// Runs the steps that the database lacks, each in a transaction of its own.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), Fault> {

@@ -10,34 +10,56 @@ async fn files_are_known_as_they_were_put() {
         .put("notes", &[("b.md", "beta"), ("a.md", "alpha")])
         .await;
     fixture.put("other", &[("a.md", "elsewhere")]).await;
-    let known = fixture.store.known_files(&name("notes")).await.unwrap();
+    let known = async || {
+        let mut known = fixture.store.known_files(&name("notes")).await.unwrap();
+        known.sort_by(|a, b| a.path.cmp(&b.path));
+        known
+    };
     let expected = [("a.md", "alpha"), ("b.md", "beta")].map(|(path, text)| KnownFile {
         path: path.into(),
         stamp: stamp(text.len() as u64),
-        hash: ContentHash::of(text),
-        title: text.into(),
+        reader: 1,
+        skipped: None,
     });
-    assert_eq!(known, expected);
+    assert_eq!(known().await, expected);
 
-    fixture
+    let mut touched = put("a.md", "alpha");
+    if let Change::Put { file, .. } = &mut touched {
+        (file.stamp, file.title) = (stamp(77), "other".into());
+    }
+    let changes = vec![
+        touched,
+        put("b.md", "changed"),
+        remove("gone.md"),
+        put("c.md", "new"),
+        skip("d.md", Reason::FileBinary),
+    ];
+    let applied = fixture.store.apply(&name("notes"), changes).await.unwrap();
+    let expected = Applied {
+        added: 1,
+        changed: 1,
+        unchanged: 1,
+        removed: 0,
+    };
+    assert_eq!(applied, expected);
+    let files = known().await;
+    assert_eq!(files[0].stamp, stamp(77));
+    assert_eq!(
+        files[3].skipped,
+        Some(skipped("d.md", Reason::FileBinary).why)
+    );
+    assert_eq!(files[3].stamp, stamp(3));
+    // A title of its own is searched, be the text as it was.
+    let query = crate::text::query::LexicalQuery::parse("other").unwrap();
+    let found = fixture
         .store
-        .apply(
-            &name("notes"),
-            vec![
-                Change::Touch {
-                    path: "a.md".into(),
-                    stamp: stamp(77),
-                },
-                put("b.md", "changed"),
-                remove("gone.md"),
-            ],
-        )
+        .lexical(query, scope(&["notes"]), 9, false)
         .await
         .unwrap();
-    let known = fixture.store.known_files(&name("notes")).await.unwrap();
-    assert_eq!(known[0].stamp, stamp(77));
-    assert_eq!(known[0].hash, ContentHash::of("alpha"));
-    assert_eq!(known[1].hash, ContentHash::of("changed"));
+    assert_eq!(
+        fixture.paths(found.iter().map(|hit| hit.document)).await,
+        ["a.md"]
+    );
     fixture.assert_whole().await;
 }
 
@@ -47,7 +69,7 @@ async fn unknown_collections_are_told() {
     let other = name("other");
     let known = fixture.store.known_files(&other).await;
     let applied = fixture.store.apply(&other, vec![put("a.md", "x")]).await;
-    let finished = fixture.store.finish_scan(&other, Vec::new(), 0).await;
+    let finished = fixture.store.finish_scan(&other, 0).await;
     for error in [known.err(), applied.err(), finished.err()] {
         assert!(matches!(error, Some(StoreError::CollectionUnknown(name)) if name == other));
     }
@@ -108,16 +130,9 @@ async fn collections_follow_the_configuration() {
     fixture.put("a", &[("x.md", "one"), ("y.md", "two")]).await;
     fixture.put("b", &[("x.md", "one")]).await;
     fixture.embed("a", MODEL, |_| vec![1.0, 0.0]).await;
-    let skipped = Skipped {
-        path: "z".into(),
-        reason: Reason::FileBinary,
-        message: "m".into(),
-    };
-    fixture
-        .store
-        .finish_scan(&name("a"), vec![skipped.clone()], 5)
-        .await
-        .unwrap();
+    let changes = vec![skip("z", Reason::FileBinary)];
+    fixture.store.apply(&name("a"), changes).await.unwrap();
+    fixture.store.finish_scan(&name("a"), 5).await.unwrap();
     assert_eq!(fixture.store.counts(None).await.unwrap().skipped, 1);
     assert_eq!(fixture.sync(&["a", "b"]).await, 0);
     let info = fixture.store.collections_info().await.unwrap();
@@ -128,23 +143,17 @@ async fn collections_follow_the_configuration() {
                 name: name("a"),
                 path: "/files/a".into(),
                 documents: 2,
+                skipped: 1,
                 updated_at: Some(5)
             },
             CollectionInfo {
                 name: name("b"),
                 path: "/files/b".into(),
                 documents: 1,
+                skipped: 0,
                 updated_at: None
             },
         ]
-    );
-    let listed = fixture.store.skipped().await.unwrap();
-    assert_eq!(
-        listed,
-        [SkippedFile {
-            collection: name("a"),
-            file: skipped
-        }]
     );
 
     assert_eq!(fixture.sync(&["b", "c"]).await, 2);
@@ -164,27 +173,47 @@ async fn collections_follow_the_configuration() {
 }
 
 #[tokio::test]
-async fn a_scan_replaces_what_the_one_before_skipped() {
+async fn a_file_is_a_document_or_left_out() {
     let fixture = Fixture::new(&["a"]).await;
-    let skipped = |path: &str| Skipped {
-        path: path.into(),
-        reason: Reason::FileTooLarge,
-        message: "large".into(),
+    let apply = async |change| {
+        fixture.store.apply(&name("a"), vec![change]).await.unwrap();
+        let counts = fixture.store.counts(None).await.unwrap();
+        (counts.documents, counts.skipped)
     };
-    let first = vec![skipped("x"), skipped("y")];
-    fixture
-        .store
-        .finish_scan(&name("a"), first, 1)
-        .await
-        .unwrap();
-    fixture
-        .store
-        .finish_scan(&name("a"), vec![skipped("z")], 2)
-        .await
-        .unwrap();
-    let listed = fixture.store.skipped().await.unwrap();
-    assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0].file, skipped("z"));
+    assert_eq!(apply(put("x", "one")).await, (1, 0));
+    assert_eq!(
+        apply(skip("x", Reason::FileUnreadable)).await,
+        (1, 1),
+        "for the time being"
+    );
+    assert_eq!(apply(skip("x", Reason::FileBinary)).await, (0, 1));
+    assert_eq!(apply(skip("x", Reason::FileEmpty)).await, (0, 1));
+    let counts = fixture.store.skipped_counts().await.unwrap();
+    assert_eq!(counts, [(Reason::FileEmpty, 1)]);
+    assert_eq!(apply(put("x", "one")).await, (1, 0));
+    assert_eq!(apply(skip("y", Reason::FileEmpty)).await, (1, 1));
+    assert_eq!(apply(remove("y")).await, (1, 0));
+    fixture.assert_whole().await;
+}
+
+#[tokio::test]
+async fn a_collection_of_another_name_keeps_what_it_has() {
+    let fixture = Fixture::new(&["a", "b"]).await;
+    fixture.put("a", &[("x.md", "one")]).await;
+    fixture.embed("a", MODEL, |_| vec![1.0, 0.0]).await;
+    let renamed = vec![
+        (name("b"), "/files/b".into()),
+        (name("c"), "/files/a".into()),
+    ];
+    assert_eq!(fixture.store.sync_collections(renamed).await.unwrap(), 0);
+    let counts = fixture.store.counts(Some(MODEL)).await.unwrap();
+    assert_eq!((counts.documents, counts.vectors), (1, 1));
+    assert_eq!(
+        fixture.store.known_files(&name("c")).await.unwrap().len(),
+        1
+    );
+    assert!(fixture.store.known_files(&name("a")).await.is_err());
+    fixture.assert_whole().await;
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 mod changes;
 mod file;
 mod lexical;
+mod listing;
 mod lookup;
+mod metadata;
 mod model;
 mod models;
 mod threads;
@@ -14,7 +16,7 @@ use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::{ChunkSpan, CollectionName, ContentHash, TextSpan};
+use crate::domain::{ChunkSpan, CollectionName, ContentHash, Metadata, Reason, TextSpan};
 
 /// The fingerprint most tests embed with.
 const MODEL: &str = "model-1";
@@ -106,6 +108,7 @@ impl Fixture {
             "SELECT count(*) FROM contents WHERE id NOT IN (SELECT content_id FROM documents)",
             "SELECT count(*) FROM chunks WHERE content_id NOT IN (SELECT id FROM contents)",
             "SELECT count(*) FROM embedded WHERE content_id NOT IN (SELECT id FROM contents)",
+            "SELECT count(*) FROM metadata WHERE document_id NOT IN (SELECT id FROM documents)",
             "SELECT count(*) FROM pragma_foreign_key_check",
             "SELECT abs((SELECT count(*) FROM documents) -
                         (SELECT count(*) FROM documents_fts_docsize))",
@@ -149,9 +152,7 @@ fn name(text: &str) -> CollectionName {
 }
 
 fn scope(collections: &[&str]) -> Scope {
-    Scope {
-        collections: collections.iter().map(|each| name(each)).collect(),
-    }
+    Scope::of(collections.iter().map(|each| name(each)).collect())
 }
 
 fn stamp(version: u64) -> FileStamp {
@@ -164,12 +165,39 @@ fn stamp(version: u64) -> FileStamp {
 
 /// The title is the text's first line.
 fn put(path: &str, text: &str) -> Change {
+    put_with(path, text, Metadata::default())
+}
+
+fn put_with(path: &str, text: &str, metadata: Metadata) -> Change {
     Change::Put {
-        path: path.to_owned(),
-        title: text.lines().next().unwrap_or_default().to_owned(),
+        file: FileRecord {
+            path: path.to_owned(),
+            title: text.lines().next().unwrap_or_default().to_owned(),
+            metadata,
+            stamp: stamp(text.len() as u64),
+            reader: 1,
+        },
         text: Arc::from(text),
         hash: ContentHash::of(text),
-        stamp: stamp(text.len() as u64),
+    }
+}
+
+fn skip(path: &str, reason: Reason) -> Change {
+    Change::Skip {
+        file: skipped(path, reason),
+        stamp: Some(stamp(3)),
+        reader: 1,
+        keeps_document: reason == Reason::FileUnreadable,
+    }
+}
+
+fn skipped(path: &str, reason: Reason) -> Skipped {
+    Skipped {
+        path: path.to_owned(),
+        why: Why {
+            reason,
+            message: "so".into(),
+        },
     }
 }
 

@@ -77,9 +77,10 @@ proptest! {
                 }
                 fixture.assert_whole().await;
                 for place in (0..2).filter(|place| held[*place]) {
-                    let known = fixture.store.known_files(&name(NAMES[place])).await.unwrap();
+                    let listed = fixture.store.list(scope(&[NAMES[place]]), None, None, 100).await;
+                    let listed = listed.unwrap().into_iter();
                     let known: BTreeMap<String, ContentHash> =
-                        known.into_iter().map(|file| (file.path, file.hash)).collect();
+                        listed.map(|file| (file.path, file.hash)).collect();
                     let expected = files[place]
                         .iter()
                         .map(|(path, text)| (path.clone(), ContentHash::of(text)));

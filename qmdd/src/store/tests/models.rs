@@ -8,9 +8,7 @@ async fn an_index_is_of_other_models_when_none_of_its_vectors_is_of_these() {
     fixture.put("a", &[("1.md", "one")]).await;
     fixture.put("b", &[("2.md", "two")]).await;
     let is_of_others = |model: &str, but: Option<&str>| {
-        let but = but.map(|collection| Scope {
-            collections: vec![name(collection)],
-        });
+        let but = but.map(|collection| Scope::of(vec![name(collection)]));
         fixture
             .store
             .is_of_other_models(vec!["before".into(), model.into()], but)

@@ -31,7 +31,7 @@ impl Fixture {
         let collections: Vec<_> = collections.iter().map(|each| name(each)).collect();
         let count = self
             .store
-            .pending_count(model, collections.clone())
+            .pending_count(model, Scope::of(collections.clone()))
             .await
             .unwrap();
         let pending = self

@@ -24,7 +24,7 @@ use super::{
     mask::Masks,
     stored,
 };
-use crate::store::{connection, error::Fault, scope::Filter};
+use crate::store::{connection, error::Fault, scope::Allowed};
 
 /// Chunks that a search adds to the index itself at most: reading them takes a few milliseconds.
 const AT_ONCE: usize = 256;
@@ -133,9 +133,9 @@ impl Keeper {
         &self,
         connection: &Connection,
         index: &Index,
-        filter: &Filter,
+        allowed: &Allowed,
     ) -> rusqlite::Result<Option<Arc<Mask>>> {
-        self.masks.of(connection, index, filter)
+        self.masks.of(connection, index, allowed)
     }
 
     /// Has the thread fill the index with a model's vectors.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::coarse::{Index, Mask};
-use crate::store::scope::Filter;
+use crate::store::scope::Allowed;
 
 /// Masks that are kept: users search few scopes in turn.
 const KEPT: usize = 4;
@@ -25,7 +25,7 @@ pub(super) struct Masks {
 struct Key {
     index: u64,
     generation: i64,
-    collections: Vec<i64>,
+    allowed: Allowed,
 }
 
 impl Masks {
@@ -35,20 +35,20 @@ impl Masks {
         &self,
         connection: &Connection,
         index: &Index,
-        filter: &Filter,
+        allowed: &Allowed,
     ) -> rusqlite::Result<Option<Arc<Mask>>> {
-        let Filter::Some(collections) = filter else {
+        if matches!(allowed, Allowed::All) {
             return Ok(None);
-        };
+        }
         let key = Key {
             index: index.serial(),
             generation: generation(connection)?,
-            collections: collections.clone(),
+            allowed: allowed.clone(),
         };
         if let Some(mask) = self.kept(&key) {
             return Ok(Some(mask));
         }
-        let mask = Arc::new(make(connection, index, filter)?);
+        let mask = Arc::new(make(connection, index, allowed)?);
         self.keep(key, &mask);
         Ok(Some(mask))
     }
@@ -71,16 +71,16 @@ impl Masks {
     }
 }
 
-fn make(connection: &Connection, index: &Index, filter: &Filter) -> rusqlite::Result<Mask> {
+fn make(connection: &Connection, index: &Index, allowed: &Allowed) -> rusqlite::Result<Mask> {
     // A bit for each content that there may be: ids are dense.
     let largest: Option<i64> = connection
         .prepare_cached("SELECT max(id) FROM contents")?
         .query_row([], |row| row.get(0))?;
     let mut counts = vec![0_u64; largest.unwrap_or_default().max(0) as usize / 64 + 1];
-    let (condition, collections) = filter.condition("collection_id", "?1");
+    let (condition, ids) = allowed.condition("?1");
     let sql = format!("SELECT content_id FROM documents WHERE {condition}");
     let mut statement = connection.prepare_cached(&sql)?;
-    let mut rows = statement.query([collections])?;
+    let mut rows = statement.query([ids])?;
     while let Some(row) = rows.next()? {
         let content = row.get::<_, i64>(0)? as usize;
         if let Some(word) = counts.get_mut(content / 64) {

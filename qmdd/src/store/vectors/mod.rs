@@ -11,7 +11,7 @@ mod stored;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::task::spawn_blocking;
 
-use super::{Scope, Store, StoreError, scope::Filter};
+use super::{Scope, Store, StoreError, scope::Allowed};
 use crate::domain::TextSpan;
 
 pub(super) use self::{keeper::Keeper, mask::advance_generation, stored::checksum};
@@ -98,7 +98,7 @@ impl Store {
                     return Ok(Vec::new());
                 };
                 check(&vector, model.dimensions)?;
-                let filter = Filter::of(transaction, &scope.collections)?;
+                let allowed = Allowed::of(transaction, &scope)?;
                 let index = match way {
                     Way::Quickest => keeper.caught_up(&index, transaction, &model)?,
                     Way::Scan => None,
@@ -106,7 +106,7 @@ impl Store {
                 let search = nearest::Search {
                     connection: transaction,
                     model: &model,
-                    filter: &filter,
+                    allowed: &allowed,
                     vector: &vector,
                     keeper: &keeper,
                 };

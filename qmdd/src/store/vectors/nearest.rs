@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::{
     Keeper, Model, VectorHit,
@@ -16,7 +16,7 @@ use super::{
     scan,
     stored::{self, Stored},
 };
-use crate::{domain::TextSpan, store::scope::Filter};
+use crate::{domain::TextSpan, store::scope::Allowed};
 
 /// Candidates asked for first, per wanted document: several chunks may be of one document.
 const CANDIDATES_PER_DOCUMENT: usize = 4;
@@ -31,7 +31,7 @@ const GONE: usize = 32;
 pub(super) struct Search<'a> {
     pub(super) connection: &'a Connection,
     pub(super) model: &'a Model,
-    pub(super) filter: &'a Filter,
+    pub(super) allowed: &'a Allowed,
     pub(super) vector: &'a [f32],
     pub(super) keeper: &'a Arc<Keeper>,
 }
@@ -68,7 +68,7 @@ impl Search<'_> {
         limit: usize,
     ) -> rusqlite::Result<Vec<VectorHit>> {
         let mask = match index {
-            Some(index) => self.keeper.mask(self.connection, index, self.filter)?,
+            Some(index) => self.keeper.mask(self.connection, index, self.allowed)?,
             None => None,
         };
         let mut hits = Vec::new();
@@ -111,7 +111,7 @@ impl Search<'_> {
             None => scan::nearest(
                 self.connection,
                 self.model,
-                self.filter,
+                self.allowed,
                 self.vector,
                 seen,
                 count,
@@ -171,14 +171,7 @@ impl Search<'_> {
 
     /// Adds the documents in scope that have a chunk's content.
     fn add_documents(&self, near: &Compared, hits: &mut Vec<VectorHit>) -> rusqlite::Result<()> {
-        let (condition, collections) = self.filter.condition("collection_id", "?2");
-        let documents: Vec<i64> = self
-            .connection
-            .prepare_cached(&format!(
-                "SELECT id FROM documents WHERE content_id = ?1 AND {condition} ORDER BY id"
-            ))?
-            .query_map(params![near.content, collections], |row| row.get(0))?
-            .collect::<Result<_, _>>()?;
+        let documents = self.allowed.of_content(self.connection, near.content)?;
         if documents.is_empty() {
             return Ok(());
         }

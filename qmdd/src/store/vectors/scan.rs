@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 
 use super::{Model, coarse::Candidate};
-use crate::store::{id_list, scope::Filter};
+use crate::store::{id_list, scope::Allowed};
 
 /// Most neighbours that sqlite-vec gives in one pass.
 pub(super) const MOST: usize = 4096;
@@ -20,14 +20,14 @@ const ROUNDING: f64 = 1e-4;
 pub(super) fn nearest(
     connection: &Connection,
     model: &Model,
-    filter: &Filter,
+    allowed: &Allowed,
     vector: &[f32],
     seen: &HashSet<i64>,
     count: usize,
 ) -> rusqlite::Result<Vec<Candidate>> {
-    let (condition, collections) = filter.condition("collection_id", "?4");
+    let (condition, ids) = allowed.condition("?4");
     let every_chunk =
-        matches!(filter, Filter::All) && seen.is_empty() && !has_rivals(connection, model)?;
+        matches!(allowed, Allowed::All) && seen.is_empty() && !has_rivals(connection, model)?;
     let allowed = if every_chunk {
         // Binds the same parameters.
         format!("?3 IS NOT NULL AND {condition} AND ?5 IS NOT NULL")
@@ -51,7 +51,7 @@ pub(super) fn nearest(
             bytemuck::cast_slice::<f32, u8>(vector),
             count.min(MOST) as i64,
             model.id,
-            collections,
+            ids,
             id_list(seen.iter().copied())
         ],
         |row| {

@@ -14,8 +14,8 @@ mod rst;
 use std::ops::Range;
 
 pub use self::layout::{Code, Layout, Section};
-use super::language::Language;
 pub use super::outline::Heading;
+use super::{format::Format, language::Language};
 
 /// Longest segment, in bytes. A token takes a byte at least, so that a segment of any text fits the
 /// window of any model.
@@ -54,14 +54,13 @@ pub enum Kind {
 impl Kind {
     /// By the file's extension.
     pub fn of(path: &str) -> Self {
-        let extension = std::path::Path::new(path).extension().unwrap_or_default();
-        match extension.to_string_lossy().to_lowercase().as_str() {
-            "" | "markdown" | "md" | "mdown" | "mdx" | "mkd" | "qmd" | "rmd" | "text" | "txt"
-            | "html" | "htm" | "xhtml" => Self::Markdown,
-            "org" => Self::Org,
-            "rst" | "rest" => Self::ReStructured,
-            "adoc" | "asciidoc" | "asc" => Self::AsciiDoc,
-            _ => Language::of_path(path).map_or(Self::Plain, Self::Code),
+        match Format::of(path) {
+            Format::Markdown | Format::Html => Self::Markdown,
+            Format::Org => Self::Org,
+            Format::ReStructured => Self::ReStructured,
+            Format::AsciiDoc => Self::AsciiDoc,
+            Format::Pdf => Self::Plain,
+            Format::Other => Language::of_path(path).map_or(Self::Plain, Self::Code),
         }
     }
 }

@@ -2,9 +2,7 @@
 //! and what is not indented.
 
 use super::{Code, Language, Layout, lines::lines, score};
-
-/// Opens a page.
-const FEED: char = '\u{c}';
+use crate::text::page::FEED;
 
 pub(super) fn layout(text: &str) -> Layout {
     let mut layout = Layout::default();

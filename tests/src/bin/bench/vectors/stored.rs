@@ -12,8 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use qmdd::{
-    domain::{ChunkSpan, CollectionName, ContentHash, TextSpan},
-    store::{Change, EmbeddedChunk, EmbeddedContent, FileStamp, Scope, Store},
+    domain::{ChunkSpan, CollectionName, ContentHash, Metadata, TextSpan},
+    store::{Change, EmbeddedChunk, EmbeddedContent, FileRecord, FileStamp, Scope, Store},
 };
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -156,14 +156,18 @@ impl Stored {
 fn document(number: usize) -> Change {
     let text = format!("{number}");
     Change::Put {
-        path: format!("{number}.md"),
-        title: text.clone(),
-        hash: ContentHash::of(&text),
-        stamp: FileStamp {
-            size: text.len() as u64,
-            mtime_ns: 0,
-            inode: 0,
+        file: FileRecord {
+            path: format!("{number}.md"),
+            title: text.clone(),
+            metadata: Metadata::default(),
+            stamp: FileStamp {
+                size: text.len() as u64,
+                mtime_ns: 0,
+                inode: 0,
+            },
+            reader: 0,
         },
+        hash: ContentHash::of(&text),
         text: Arc::from(text),
     }
 }
@@ -197,12 +201,8 @@ pub(super) async fn ask(out: &mut impl Write, folder: &Path, dimensions: usize) 
     let store = Store::open(&folder.join("index.sqlite")).await?;
     let coarse = store.load_vectors(MODEL).await?;
     let load = began.elapsed();
-    let everything = Scope {
-        collections: vec![collection(0)?, collection(1)?],
-    };
-    let few = Scope {
-        collections: vec![collection(0)?],
-    };
+    let everything = Scope::of(vec![collection(0)?, collection(1)?]);
+    let few = Scope::of(vec![collection(0)?]);
     let (mut all, mut share, mut scans) = (Vec::new(), Vec::new(), Vec::new());
     let (mut found, mut share_found) = (Vec::new(), Vec::new());
     let mut largest = 0;
