@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
-.PHONY: bench bench-chunk bench-engine bench-lexical bench-remote bench-vectors bench-watch
+.PHONY: bench bench-chunk bench-engine bench-lexical bench-remote bench-update bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -62,6 +62,9 @@ bench-chunk: build models ## measure how documents are cut (QMD_BENCH_CODE, QMD_
 
 bench-vectors: build models ## measure vector search up to a million vectors (QMD_BENCH_DATA); takes half an hour
 	target/release/bench vectors
+
+bench-update: build ## measure scans of ten thousand files (QMD_BENCH_UPSTREAM)
+	target/release/bench update
 
 bench-watch: build models ## measure how soon a saved file is found, and what watching costs
 	target/release/bench watch

@@ -103,7 +103,7 @@ pub(crate) fn measure(
 }
 
 /// Runs a command to its end. What it prints is thrown away.
-fn time(command: &mut Command) -> Result<Duration> {
+pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -3,6 +3,7 @@
 //! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
 //! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
+//! `make bench-update`: scans of many files.
 //! docs/benchmarks.md tells the method.
 
 mod chunk;
@@ -16,6 +17,7 @@ mod process;
 mod quality;
 mod remote;
 mod texts;
+mod update;
 mod vectors;
 mod watch;
 
@@ -44,6 +46,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("engine", engine::measure),
     ("lexical", lexical::measure),
     ("remote", remote::measure),
+    ("update", update::measure),
     ("vectors", vectors::measure),
     ("watch", watch::measure),
 ];
