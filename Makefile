@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
-.PHONY: bench bench-chunk bench-engine bench-lexical bench-remote bench-update bench-vectors bench-watch
+.PHONY: bench bench-chunk bench-durability bench-engine bench-lexical bench-remote bench-update bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -47,6 +47,9 @@ lint: ## check format and lints, warnings denied
 
 bench: build models ## measure quality and speed (QMD_BENCH_DATA, QMD_BENCH_UPSTREAM: docs/benchmarks.md)
 	target/release/bench
+
+bench-durability: build models ## kill the daemon and flip bytes of its database, 200 times each (QMD_BENCH_COUNT, QMD_BENCH_SEED)
+	target/release/bench durability
 
 bench-engine: build models ## measure the inference engine by itself (the same variables)
 	target/release/bench engine

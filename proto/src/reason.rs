@@ -146,6 +146,12 @@ reasons! {
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable, 53;
     /// The same work is already under way.
     Busy = "BUSY", Aborted, 54;
+    /// The index database can be read and not written: its disk or its file is read-only.
+    StoreReadOnly = "STORE_READ_ONLY", FailedPrecondition, 56;
+    /// Another program has locked the index database.
+    StoreLocked = "STORE_LOCKED", Unavailable, 57;
+    /// The stored text of a document is damaged: it does not match its SHA-256.
+    ContentCorrupt = "CONTENT_CORRUPT", DataLoss, 58;
 
     /// The socket's path is longer than the system allows.
     SocketPathTooLong = "SOCKET_PATH_TOO_LONG", InvalidArgument, 60;

@@ -152,6 +152,11 @@ impl Daemon {
         Ok(daemon)
     }
 
+    /// Its home, for another daemon after this one.
+    pub fn sandbox(&self) -> Arc<Sandbox> {
+        Arc::clone(&self.sandbox)
+    }
+
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -11,6 +11,7 @@ mod sandbox;
 
 pub mod calls;
 pub mod corpus;
+pub mod durability;
 pub mod models;
 pub mod pdf;
 pub mod qmd;

@@ -60,6 +60,24 @@ impl Sandbox {
         Ok(sandbox)
     }
 
+    /// Shows a daemon that is started from here on the models, or hides them: without any it starts at
+    /// once.
+    ///
+    /// # Errors
+    /// When their folder cannot be moved.
+    pub fn show_models(&self, shown: bool) -> Result<()> {
+        let (models, aside) = (self.dirs().models(), self.join("models-aside"));
+        let (from, to) = if shown {
+            (aside, models)
+        } else {
+            (models, aside)
+        };
+        if from.exists() {
+            fs::rename(from, to)?;
+        }
+        Ok(())
+    }
+
     /// A path inside the sandbox.
     pub fn join(&self, path: impl AsRef<Path>) -> PathBuf {
         self.root.path().join(path)

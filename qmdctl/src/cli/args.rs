@@ -308,12 +308,25 @@ pub(crate) enum Strategy {
     Regex,
 }
 
+/// `cleanup`.
+#[derive(Debug, Args)]
+pub(crate) struct CleanupArgs {
+    /// Tell what would go, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
 /// `doctor`.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
-    /// Leave out the measurement of two seconds
-    #[arg(long)]
+    /// Leave out what takes its time: reading the whole index, and the measurement
+    #[arg(long, conflicts_with = "repair")]
     pub(crate) quick: bool,
+    /// Build a damaged index anew from the files, and keep the vectors that are whole
+    #[arg(long)]
+    pub(crate) repair: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

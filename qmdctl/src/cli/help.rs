@@ -18,6 +18,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "watch",
             "embed",
             "ls",
+            "cleanup",
             "status",
             "init",
             "trust",
@@ -107,10 +108,13 @@ that QMD has for the same texts, after computing a few of them again to see that
 Examples:
   qmdctl import-qmd
   qmdctl import-qmd ~/backup/index.sqlite";
+pub(super) const CLEANUP: &str = "Example:
+  qmdctl cleanup --dry-run";
 pub(super) const STATUS: &str = "Example:
   qmdctl status --json";
-pub(super) const DOCTOR: &str = "Example:
-  qmdctl doctor --quick";
+pub(super) const DOCTOR: &str = "Examples:
+  qmdctl doctor --quick
+  qmdctl doctor --repair";
 pub(super) const MODELS: &str = "Example:
   qmdctl models pull starter";
 pub(super) const MODELS_LIST: &str = "Example:
@@ -223,7 +227,7 @@ mod tests {
     use super::*;
 
     /// Terminal lines that help may take.
-    const SCREEN: usize = 50;
+    const SCREEN: usize = 51;
 
     fn every_help(command: &mut Command, text: &mut String) {
         let help = command.render_help().to_string();

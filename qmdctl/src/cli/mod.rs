@@ -10,9 +10,9 @@ use clap::{FromArgMatches, Parser, Subcommand};
 
 pub(crate) use self::{
     args::{
-        AddArgs, CollectionArgs, CollectionCommand, ContextAddArgs, ContextCommand, DaemonCommand,
-        DoctorArgs, EmbedArgs, Format, FormatArgs, GetArgs, ImportQmdArgs, LogsArgs, LsArgs,
-        PlaceArgs, RenameArgs, SearchArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
+        AddArgs, CleanupArgs, CollectionArgs, CollectionCommand, ContextAddArgs, ContextCommand,
+        DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs, GetArgs, ImportQmdArgs, LogsArgs,
+        LsArgs, PlaceArgs, RenameArgs, SearchArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
@@ -79,6 +79,9 @@ pub(crate) enum Command {
     /// Give every document vectors, for search by meaning
     #[command(after_help = help::EMBED)]
     Embed(EmbedArgs),
+    /// Remove what nobody needs any more, and give the space back
+    #[command(after_help = help::CLEANUP)]
+    Cleanup(CleanupArgs),
     /// Take over an index of QMD: its documents, and its vectors where they are the same
     #[command(after_help = help::IMPORT_QMD)]
     ImportQmd(ImportQmdArgs),
@@ -113,6 +116,7 @@ impl Cli {
                 args.format.format()
             }
             Command::Get(args) => args.format.format(),
+            Command::Cleanup(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
             Command::ImportQmd(args) => args.format.format(),

@@ -18,6 +18,7 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &DoctorArgs) -> Resul
     let request = DoctorRequest {
         index: home.index(),
         quick: args.quick,
+        repair: args.repair,
     };
     let checks = client.control().doctor(request).await?.into_inner().checks;
     match screen.format() {

@@ -1,5 +1,6 @@
 //! The verbs: each asks the daemon and hands what it says to `render`.
 
+mod cleanup;
 mod collection;
 mod context;
 mod daemon;
@@ -67,6 +68,7 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Update(args) => update::run(&home, screen, args).await,
         Command::Watch(args) => watch::run(&home, screen, args).await,
         Command::Embed(args) => embed::run(&home, screen, args).await,
+        Command::Cleanup(args) => cleanup::run(&home, screen, &args).await,
         Command::ImportQmd(args) => import_qmd::run(&home, screen, &args).await,
         Command::Init(args) => init::run(&home, screen, &args).await,
         Command::Trust(args) => trust::run(&home, screen, &args).await,

@@ -1,6 +1,7 @@
 //! What the user sees. The only place that prints: results go to standard output, all else to
 //! standard error. What is shown is put together as text first, by functions without effects.
 
+mod cleanup;
 mod collections;
 mod contexts;
 mod daemon;
@@ -32,6 +33,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    cleanup::{cleaned, cleaned_json},
     collections::{collection, collection_json, collection_list, collection_list_json},
     contexts::{contexts, contexts_json, place},
     daemon::{daemon_status, daemon_status_json},

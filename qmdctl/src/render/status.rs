@@ -75,12 +75,16 @@ fn index(index: &IndexStatus) -> String {
         clean_line(&index.database),
         size(index.database_bytes)
     );
-    for (name, value) in [
+    let configuration = clean_line(&index.config_file);
+    let lines = [
         ("content", &documents),
         ("embedded", &vectors),
         ("database", &database),
-        ("configuration", &clean_line(&index.config_file)),
-    ] {
+        ("configuration", &configuration),
+    ];
+    // What a database that cannot be opened holds is not known.
+    let unknown = if index.closed { 2 } else { 0 };
+    for (name, value) in &lines[unknown..] {
         let _ = writeln!(text, "  {name:<14}{value}");
     }
     for (number, thing, state, mend) in [
@@ -216,6 +220,7 @@ struct IndexJson<'a> {
     watch_whole: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     skipped_reasons: BTreeMap<&'a str, u64>,
+    closed: bool,
     project_root: Option<&'a str>,
     notices: Vec<NoticeJson<'a>>,
 }
@@ -285,6 +290,7 @@ pub(crate) fn status_json(reply: &StatusReply) -> Result<String> {
                 .iter()
                 .map(|reason| (reason.reason.as_str(), reason.count))
                 .collect(),
+            closed: index.closed,
             project_root: unless_empty(&index.project_root),
             notices: (index.notices.iter())
                 .map(|notice| NoticeJson {
@@ -430,6 +436,7 @@ mod tests {
                 }],
                 watch_rounds: 5,
                 watch_whole: 2,
+                closed: false,
                 notices: vec![Notice {
                     reason: "CONFIG_UNTRUSTED".into(),
                     message: "collections are left out: etc".into(),

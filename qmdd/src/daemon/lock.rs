@@ -30,14 +30,18 @@ impl InstanceLock {
             source,
         };
         private_folder(&dirs.data).map_err(failed)?;
-        let file = OpenOptions::new()
+        let writable = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+            .open(&path);
+        let file = match writable {
+            // The disk may be read-only for now; a lock needs no more than a file that is there.
+            Err(error) if is_read_only(&error) => File::open(&path).map_err(|_| failed(error))?,
+            writable => writable.map_err(failed)?,
+        };
         match file.try_lock() {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(DaemonError::Running {
@@ -62,6 +66,14 @@ impl Drop for InstanceLock {
         // An empty record says that nobody is there, even to who cannot test the lock.
         let _ = self.file.set_len(0);
     }
+}
+
+/// Whether the system refuses to write.
+pub(super) fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
 }
 
 /// Makes a folder that only its owner may enter, and its parents.

@@ -65,10 +65,10 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
         version: env!("CARGO_PKG_VERSION").into(),
         socket: socket.clone(),
     };
-    lock.record(&record).map_err(|source| DaemonError::Io {
-        path: settings.dirs.lock_file(),
-        source,
-    })?;
+    if let Err(error) = lock.record(&record) {
+        // On a full or read-only disk. Who has the same environment finds the socket all the same.
+        tracing::warn!(%error, "the lock file does not tell where this daemon is");
+    }
 
     let shutdown = CancellationToken::new();
     let roles = Roles::new(&settings);

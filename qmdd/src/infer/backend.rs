@@ -309,6 +309,15 @@ pub struct CacheReport {
     pub misses: u64,
 }
 
+/// Results that a cache gave up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many.
+    pub entries: u64,
+    /// Bytes they took.
+    pub bytes: u64,
+}
+
 /// Inference for the three roles. Every method may be called at any time from any task; a dropped
 /// future cancels its work. Texts are finished prompts: templates are applied before.
 #[async_trait]
@@ -393,6 +402,13 @@ pub trait Backend: Send + Sync {
     /// How its cache does; all zero for a backend without one.
     fn cache(&self) -> CacheReport {
         CacheReport::default()
+    }
+
+    /// Forgets cached results of models that no role has, unless `dry_run`. `None` while a role's
+    /// model is not known: any result may be of it.
+    fn forget_unused(&self, dry_run: bool) -> Option<Forgotten> {
+        let _ = dry_run;
+        Some(Forgotten::default())
     }
 
     /// The backend's name for `status`.

@@ -19,8 +19,8 @@ use tokio::task::spawn_blocking;
 use self::memo::Memo;
 use super::{
     backend::{
-        Assignment, Backend, CacheReport, Call, Embedding, Finish, Generation, InferError, Lane,
-        ModelInfo, ModelReport, Pieces, Sampling, Scored,
+        Assignment, Backend, CacheReport, Call, Embedding, Finish, Forgotten, Generation,
+        InferError, Lane, ModelInfo, ModelReport, Pieces, Sampling, Scored,
     },
     kept,
 };
@@ -31,8 +31,11 @@ mod memo;
 /// How long after a change the cache is written to its file.
 const SAVE_AFTER: Duration = Duration::from_secs(60);
 
-/// What a call was, with its model: SHA-256.
-type Key = [u8; 32];
+/// What a call was: the first bytes of its model's SHA-256, and a SHA-256 of all of it.
+type Key = (ModelTag, [u8; 32]);
+
+/// Tells the results of one model from another's.
+type ModelTag = [u8; 8];
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,6 +117,11 @@ impl Store {
                 memo.put(key, value);
             }
         }
+        self.changed();
+    }
+
+    /// Has the file written after a while.
+    fn changed(self: &Arc<Self>) {
         if !self.dirty.swap(true, Ordering::AcqRel) {
             let store = Arc::clone(self);
             tokio::spawn(async move {
@@ -142,6 +150,11 @@ impl Store {
     }
 }
 
+fn model_tag(model: &ModelInfo) -> ModelTag {
+    let digest: [u8; 32] = Sha256::digest(model.sha256.as_bytes()).into();
+    std::array::from_fn(|at| digest[at])
+}
+
 /// Hashes the parts of a call; each is preceded by its length, so that no two calls run together.
 fn key(model: &ModelInfo, parts: &[&[u8]]) -> Key {
     let mut hash = Sha256::new();
@@ -149,7 +162,7 @@ fn key(model: &ModelInfo, parts: &[&[u8]]) -> Key {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().into()
+    (model_tag(model), hash.finalize().into())
 }
 
 #[async_trait]
@@ -289,6 +302,22 @@ impl Backend for Cached {
             hits: self.store.hits.load(Ordering::Relaxed),
             misses: self.store.misses.load(Ordering::Relaxed),
         }
+    }
+
+    fn forget_unused(&self, dry_run: bool) -> Option<Forgotten> {
+        let mut in_use = Vec::new();
+        for role in Role::ALL {
+            match self.inner.info(role) {
+                Ok(model) => in_use.push(model_tag(&model)),
+                Err(InferError::NotConfigured { .. }) => {}
+                Err(_) => return None,
+            }
+        }
+        let forgotten = self.store.memo().forget_unless(&in_use, dry_run);
+        if !dry_run && forgotten.entries > 0 {
+            self.store.changed();
+        }
+        Some(forgotten)
     }
 
     fn name(&self) -> &'static str {

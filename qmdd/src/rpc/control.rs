@@ -28,16 +28,16 @@ impl ControlService for Control {
         &self,
         request: Request<StatusRequest>,
     ) -> Result<Response<StatusReply>, Status> {
-        let index = self
-            .0
-            .indexes
-            .get(request.into_inner().index.as_ref())
-            .await?;
+        let request = request.into_inner();
+        let index = match self.0.indexes.try_get(request.index.as_ref()).await? {
+            Ok(index) => report::index(&self.0, &index).await?,
+            Err(error) => report::closed(self.0.indexes.place(request.index.as_ref())?, &error),
+        };
         let backend = self.0.backend();
         let reports = backend.report();
         Ok(Response::new(StatusReply {
             daemon: Some(report::daemon(&self.0)),
-            index: Some(report::index(&self.0, &index).await?),
+            index: Some(index),
             models: reports.into_iter().map(report::model).collect(),
             cache: Some(report::cache(backend.cache())),
         }))

@@ -1,5 +1,8 @@
 //! `Doctor`: looks the installation over, and measures what the embedding model does.
 
+mod database;
+mod repair;
+
 use std::{
     path::Path,
     sync::Arc,
@@ -9,9 +12,9 @@ use std::{
 use qmd_proto::v1::{Check, CheckState, DoctorRequest};
 use tonic::Status;
 
-use super::{App, Index, report};
+use super::App;
 use crate::{
-    domain::{Failure, Reason, Role},
+    domain::{Failure, Role},
     infer::{
         backend::{Call, InferError, ModelReport, ModelState},
         hardware,
@@ -35,14 +38,13 @@ const MIB: u64 = 1 << 20;
 /// # Errors
 /// When the index is unknown or its configuration cannot be read.
 pub(super) async fn examine(app: &Arc<App>, request: DoctorRequest) -> Result<Vec<Check>, Status> {
-    let index = app.indexes.get(request.index.as_ref()).await?;
     let mut checks = vec![daemon(app), instructions(), disk(&app.settings.dirs.data)];
+    checks.extend(database::examine(app, &request).await?);
     let reports = app.backend().report();
     checks.extend(reports.iter().map(model));
     if !request.quick {
         checks.push(speed(app).await);
     }
-    checks.push(documents(app, &index).await?);
     checks.push(cache(app));
     Ok(checks)
 }
@@ -175,33 +177,6 @@ const WORDS: [&str; 31] = [
     "doctor", "silver", "road",
 ];
 
-async fn documents(app: &App, index: &Index) -> Result<Check, Status> {
-    let counts = report::index(app, index).await?;
-    let detail = format!(
-        "index {}: {} documents, {} chunks, {} without vectors",
-        counts.name, counts.documents, counts.chunks, counts.pending_embedding
-    );
-    if counts.collections == 0 {
-        return Ok(Check {
-            name: "index".into(),
-            state: CheckState::Warning.into(),
-            detail: format!("index {} has no collection", counts.name),
-            hint: "run `qmdctl collection add DIR`".into(),
-            ..Check::default()
-        });
-    }
-    if counts.pending_embedding == 0 {
-        return Ok(fine("index", detail));
-    }
-    Ok(Check {
-        name: "index".into(),
-        state: CheckState::Warning.into(),
-        detail,
-        reason: Reason::VectorsPending.to_string(),
-        hint: "run `qmdctl embed`".into(),
-    })
-}
-
 fn cache(app: &App) -> Check {
     let cache = app.backend().cache();
     if cache.capacity == 0 {
@@ -220,11 +195,11 @@ fn cache(app: &App) -> Check {
     )
 }
 
-fn fine(name: &str, detail: String) -> Check {
+pub(super) fn fine(name: &str, detail: String) -> Check {
     plain(name, CheckState::Ok, detail)
 }
 
-fn note(name: &str, detail: String) -> Check {
+pub(super) fn note(name: &str, detail: String) -> Check {
     plain(name, CheckState::Info, detail)
 }
 
@@ -237,7 +212,7 @@ fn plain(name: &str, state: CheckState, detail: String) -> Check {
     }
 }
 
-fn failed(name: &str, error: &dyn Failure) -> Check {
+pub(super) fn failed(name: &str, error: &dyn Failure) -> Check {
     Check {
         name: name.into(),
         state: CheckState::Failed.into(),

@@ -3,18 +3,19 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use qmd_proto::v1::{
-    self, AddCollectionReply, AddCollectionRequest, EmbedIndexEvent, EmbedIndexProgress,
-    EmbedIndexRequest, EmbedIndexSummary, ImportQmdEvent, ImportQmdRequest, IncludeCollectionReply,
-    IncludeCollectionRequest, ListCollectionsReply, ListCollectionsRequest, ListContextsReply,
-    ListContextsRequest, ListSkippedReply, ListSkippedRequest, ReasonCount, RemoveCollectionReply,
-    RemoveCollectionRequest, RemoveContextReply, RemoveContextRequest, RenameCollectionReply,
-    RenameCollectionRequest, SetContextReply, SetContextRequest, UpdateEvent, UpdateRequest,
-    WatchEvent, WatchRequest, embed_index_event, index_service_server::IndexService, update_event,
+    self, AddCollectionReply, AddCollectionRequest, CleanupReply, CleanupRequest, EmbedIndexEvent,
+    EmbedIndexProgress, EmbedIndexRequest, EmbedIndexSummary, ImportQmdEvent, ImportQmdRequest,
+    IncludeCollectionReply, IncludeCollectionRequest, ListCollectionsReply, ListCollectionsRequest,
+    ListContextsReply, ListContextsRequest, ListSkippedReply, ListSkippedRequest, ReasonCount,
+    RemoveCollectionReply, RemoveCollectionRequest, RemoveContextReply, RemoveContextRequest,
+    RenameCollectionReply, RenameCollectionRequest, SetContextReply, SetContextRequest,
+    UpdateEvent, UpdateRequest, WatchEvent, WatchRequest, embed_index_event,
+    index_service_server::IndexService, update_event,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
-    App, Index, collections, contexts,
+    App, Index, cleanup, collections, contexts,
     indexes::named,
     listing, notices, qmd,
     status::status,
@@ -137,6 +138,14 @@ impl IndexService for IndexAdmin {
         request: Request<ListSkippedRequest>,
     ) -> Result<Response<Self::ListSkippedStream>, Status> {
         listing::skipped(&self.0, request.into_inner()).await
+    }
+
+    async fn cleanup(
+        &self,
+        request: Request<CleanupRequest>,
+    ) -> Result<Response<CleanupReply>, Status> {
+        let reply = cleanup::clean_up(&self.0, request.into_inner()).await?;
+        Ok(Response::new(reply))
     }
 
     async fn update(

@@ -2,11 +2,11 @@
 //! its file changes.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -32,7 +32,7 @@ use crate::{
         Turn,
         watch::{Lent, Watch, Watched},
     },
-    store::{FileStamp, Store},
+    store::{FileStamp, Store, StoreError},
 };
 
 /// The index a request means when it names none.
@@ -160,6 +160,16 @@ impl Index {
         Ok(())
     }
 
+    /// Where its files are.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            name: self.name.clone(),
+            project: self.project.clone(),
+            config_file: self.config_file(),
+            database: self.database.clone(),
+        }
+    }
+
     /// The configuration as its file has it now.
     fn written(&self) -> Result<Arc<IndexConfig>, ConfigError> {
         let file = self.config_file();
@@ -234,6 +244,15 @@ pub(super) fn named(config: &IndexConfig, name: &str) -> Result<CollectionName, 
         })
 }
 
+/// Where an index has its files.
+pub(super) struct Place {
+    pub name: String,
+    /// The project's folder, where it is one's.
+    pub project: Option<PathBuf>,
+    pub config_file: PathBuf,
+    pub database: PathBuf,
+}
+
 /// All indexes of this daemon.
 pub struct Indexes {
     dirs: Dirs,
@@ -243,8 +262,27 @@ pub struct Indexes {
     watch: bool,
     /// Which configurations of projects are trusted.
     pub trust: Arc<TrustFile>,
-    /// By their databases.
-    open: Mutex<HashMap<PathBuf, Arc<OnceCell<Arc<Index>>>>>,
+    open: Mutex<Open>,
+}
+
+/// What is open, by the databases.
+#[derive(Default)]
+struct Open {
+    cells: HashMap<PathBuf, Arc<OnceCell<Arc<Index>>>>,
+    /// Those that may not be opened for now.
+    taken_out: HashSet<PathBuf>,
+}
+
+/// A database that nobody has open, and nobody opens before this is dropped.
+pub(super) struct TakenOut<'a> {
+    indexes: &'a Indexes,
+    database: PathBuf,
+}
+
+impl Drop for TakenOut<'_> {
+    fn drop(&mut self) {
+        self.indexes.open().taken_out.remove(&self.database);
+    }
 }
 
 impl Indexes {
@@ -262,25 +300,39 @@ impl Indexes {
 
     /// The index a request names. Opening is shared by all who ask at the same time.
     pub async fn get(&self, index: Option<&IndexRef>) -> Result<Arc<Index>, Status> {
-        self.find(index, false).await
+        self.try_get(index).await?.map_err(|error| status(&error))
     }
 
     /// As [`Self::get`], for a request that writes the configuration: a named index that has none comes
     /// to be by it.
     pub async fn get_or_create(&self, index: Option<&IndexRef>) -> Result<Arc<Index>, Status> {
-        self.find(index, true).await
+        let opened = self.open_at(self.find(index, true)?).await;
+        opened.map_err(|error| status(&error))
     }
 
-    async fn find(&self, index: Option<&IndexRef>, create: bool) -> Result<Arc<Index>, Status> {
+    /// As [`Self::get`], with the reason apart for which the database cannot be opened.
+    pub async fn try_get(
+        &self,
+        index: Option<&IndexRef>,
+    ) -> Result<Result<Arc<Index>, StoreError>, Status> {
+        Ok(self.open_at(self.place(index)?).await)
+    }
+
+    /// Where the files are of an index that a request names.
+    pub(super) fn place(&self, index: Option<&IndexRef>) -> Result<Place, Status> {
+        self.find(index, false)
+    }
+
+    fn find(&self, index: Option<&IndexRef>, create: bool) -> Result<Place, Status> {
         match index.and_then(|index| index.target.as_ref()) {
-            Some(Target::ProjectRoot(root)) => self.project(root).await,
-            Some(Target::Name(name)) => self.named(name, create).await,
-            None => self.named(DEFAULT_INDEX, create).await,
+            Some(Target::ProjectRoot(root)) => self.project(root),
+            Some(Target::Name(name)) => self.named(name, create),
+            None => self.named(DEFAULT_INDEX, create),
         }
     }
 
     /// The index of that name.
-    async fn named(&self, name: &str, create: bool) -> Result<Arc<Index>, Status> {
+    fn named(&self, name: &str, create: bool) -> Result<Place, Status> {
         let usable = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty()
             || name.chars().count() > 64
@@ -306,13 +358,16 @@ impl Indexes {
                 )),
             ));
         }
-        let database = self.dirs.data.join(format!("{name}.sqlite"));
-        self.open(name.to_owned(), None, config_file, database)
-            .await
+        Ok(Place {
+            name: name.to_owned(),
+            project: None,
+            config_file,
+            database: self.dirs.data.join(format!("{name}.sqlite")),
+        })
     }
 
     /// The index of the project in a folder.
-    async fn project(&self, root: &str) -> Result<Arc<Index>, Status> {
+    fn project(&self, root: &str) -> Result<Place, Status> {
         let root = project_root(root)?;
         let Some(config_file) = project_config(&root) else {
             return Err(status::of(
@@ -321,31 +376,29 @@ impl Indexes {
                 Some(format!("run `qmdctl init {}`", root.display())),
             ));
         };
-        let database = self.dirs.projects().join(database_name(&root));
-        let name = root.to_string_lossy().into_owned();
-        self.open(name, Some(root), config_file, database).await
+        Ok(Place {
+            name: root.to_string_lossy().into_owned(),
+            database: self.dirs.projects().join(database_name(&root)),
+            project: Some(root),
+            config_file,
+        })
     }
 
-    async fn open(
-        &self,
-        name: String,
-        project: Option<PathBuf>,
-        config_file: PathBuf,
-        database: PathBuf,
-    ) -> Result<Arc<Index>, Status> {
+    async fn open_at(&self, place: Place) -> Result<Arc<Index>, StoreError> {
         let cell = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(open.entry(database.clone()).or_default())
+            let mut open = self.open();
+            if open.taken_out.contains(&place.database) {
+                return Err(StoreError::UnderRepair);
+            }
+            Arc::clone(open.cells.entry(place.database.clone()).or_default())
         };
         let opened = cell.get_or_try_init(|| async {
-            let store = Store::open(&database)
-                .await
-                .map_err(|error| status(&error))?;
+            let store = Store::open(&place.database).await?;
             let index = Arc::new(Index {
-                name,
-                project,
-                file: config_file,
-                database,
+                name: place.name,
+                project: place.project,
+                file: place.config_file,
+                database: place.database,
                 store,
                 writing: Turn::default(),
                 embedding: Turn::default(),
@@ -358,17 +411,14 @@ impl Indexes {
             let watched: Arc<dyn Watched> = Arc::clone(&index) as _;
             let watch = Watch::start(watched, self.watch);
             index.watch.get_or_init(|| watch);
-            Ok::<_, Status>(index)
+            Ok::<_, StoreError>(index)
         });
         opened.await.map(Arc::clone)
     }
 
     /// Closes every open index in good order.
     pub async fn close(&self) {
-        let open: Vec<_> = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.drain().map(|(_, cell)| cell).collect()
-        };
+        let open: Vec<_> = self.open().cells.drain().map(|(_, cell)| cell).collect();
         for index in open.iter().filter_map(|cell| cell.get()) {
             if let Some(watch) = index.watch() {
                 watch.stop().await;
@@ -389,10 +439,47 @@ impl Indexes {
 
     /// Every index that is open.
     pub fn opened(&self) -> Vec<Arc<Index>> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values()
+        let cells = &self.open().cells;
+        cells
+            .values()
             .filter_map(|cell| cell.get().cloned())
             .collect()
+    }
+
+    /// Closes an index, once what was begun by hand is done, so that its database can be replaced.
+    /// Until the result is dropped, whoever asks for it is told that it is being repaired.
+    pub(super) async fn take_out(&self, database: &Path) -> Result<TakenOut<'_>, Status> {
+        let cell = {
+            let mut open = self.open();
+            if !open.taken_out.insert(database.to_owned()) {
+                return Err(status(&StoreError::UnderRepair));
+            }
+            open.cells.remove(database)
+        };
+        let taken_out = TakenOut {
+            indexes: self,
+            database: database.to_owned(),
+        };
+        let Some(cell) = cell else {
+            return Ok(taken_out);
+        };
+        // Waits for who is opening it at this moment.
+        let opened = cell
+            .get_or_try_init(|| async { Err(StoreError::UnderRepair) })
+            .await;
+        if let Ok(index) = opened {
+            if let Some(watch) = index.watch() {
+                watch.stop().await;
+            }
+            let _writing = index.writing.lock().await;
+            let _embedding = index.embedding.lock().await;
+            index.store.close_for_repair().await;
+        }
+        Ok(taken_out)
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

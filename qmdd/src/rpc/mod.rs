@@ -2,6 +2,7 @@
 //! serving code, that knows tonic and the generated types.
 
 mod backends;
+mod cleanup;
 mod collections;
 mod context;
 mod contexts;

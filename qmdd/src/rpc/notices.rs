@@ -1,4 +1,5 @@
-//! What of an index's configuration is not in force, said with every reply that it may matter to.
+//! What of an index's configuration is not in force, and what its database does not allow, said with
+//! every reply that it may matter to.
 
 use std::path::Path;
 
@@ -7,16 +8,26 @@ use qmd_proto::v1::Notice;
 use super::{App, DEFAULT_INDEX, Index, models::choices};
 use crate::{
     config::{IndexConfig, project::Gated},
-    domain::{CollectionName, Reason, Role},
+    domain::{CollectionName, Failure, Reason, Role},
     models::{ModelSpec, ModelStore},
-    store::Skipped,
+    store::{Skipped, StoreError},
 };
 
 /// All of it.
 pub(super) fn of_index(app: &App, index: &Index, config: &IndexConfig) -> Vec<Notice> {
     let mut notices = untrusted(config, index);
     notices.extend(other_models(app, index, config));
+    notices.extend(index.store.read_only().as_ref().map(of_store));
     notices
+}
+
+/// Why a database cannot be used, or not be written.
+pub(super) fn of_store(error: &StoreError) -> Notice {
+    Notice {
+        reason: error.reason().to_string(),
+        message: error.to_string(),
+        hint: error.hint().unwrap_or_default(),
+    }
 }
 
 /// What waits for trust: one notice for the commands, one for the folders.

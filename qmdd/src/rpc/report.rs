@@ -1,6 +1,9 @@
 //! What `status` shows: the daemon, an index, the models.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use qmd_proto::{
     PROTOCOL_VERSION,
@@ -8,7 +11,7 @@ use qmd_proto::{
 };
 use tonic::Status;
 
-use super::{App, Index, listing, notices, role, status::status, watch};
+use super::{App, Index, indexes::Place, listing, notices, role, status::status, watch};
 use crate::{
     config::IndexConfig,
     domain::{Failure, Reason, Role},
@@ -16,6 +19,7 @@ use crate::{
         backend::{CacheReport, ModelReport, ModelState},
         prompts,
     },
+    store::{IndexCounts, StoreError},
     text::chunk,
 };
 
@@ -38,10 +42,12 @@ pub(super) fn daemon(app: &App) -> DaemonStatus {
 
 pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Status> {
     let config = index.config().map_err(|error| status(&error))?;
-    let fingerprint = app.backend().info(Role::Embed).ok();
-    let fingerprint = fingerprint.map(|model| prompts::fingerprint(&model, chunk::VERSION));
-    let counts = index.store.counts(fingerprint.as_deref()).await;
-    let counts = counts.map_err(|error| status(&error))?;
+    let fingerprint = fingerprint(app);
+    let counts = match index.store.counts(fingerprint.as_deref()).await {
+        Ok(counts) => counts,
+        // A page that cannot be read is something to show.
+        Err(error) => return Ok(closed(index.place(), &error)),
+    };
     let (watch_rounds, watch_whole, collection_states) =
         collections(index, &config, fingerprint.as_deref()).await?;
     let skipped = index.store.skipped_counts().await;
@@ -66,7 +72,23 @@ pub(super) async fn index(app: &App, index: &Index) -> Result<IndexStatus, Statu
         watch_rounds,
         watch_whole,
         skipped_reasons: listing::by_reason(skipped),
+        closed: false,
     })
+}
+
+/// An index whose database cannot be opened.
+pub(super) fn closed(place: Place, error: &StoreError) -> IndexStatus {
+    let display = |path: PathBuf| path.to_string_lossy().into_owned();
+    IndexStatus {
+        name: place.name,
+        config_file: display(place.config_file),
+        database_bytes: std::fs::metadata(&place.database).map_or(0, |file| file.len()),
+        database: display(place.database),
+        project_root: place.project.map(display).unwrap_or_default(),
+        notices: vec![notices::of_store(error)],
+        closed: true,
+        ..IndexStatus::default()
+    }
 }
 
 /// Rounds of the watcher, how many of them were whole, and each collection's state.
@@ -100,6 +122,17 @@ async fn collections(
         }
     });
     Ok((watch.rounds, watch.whole, states.collect()))
+}
+
+/// What the index holds, as the embedding model sees it.
+pub(super) async fn counts(app: &App, index: &Index) -> Result<IndexCounts, StoreError> {
+    index.store.counts(fingerprint(app).as_deref()).await
+}
+
+/// What the vectors of the embedding model are known by, while it is known.
+fn fingerprint(app: &App) -> Option<String> {
+    let model = app.backend().info(Role::Embed).ok()?;
+    Some(prompts::fingerprint(&model, chunk::VERSION))
 }
 
 pub(super) fn model(report: ModelReport) -> ModelStatus {

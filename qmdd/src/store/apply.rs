@@ -1,14 +1,17 @@
 //! Changing documents: the index's copy of the files follows the files.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use tokio::task::spawn_blocking;
 
 use super::{
-    FileStamp, Skipped, Store, StoreError, changes, error::Fault, id_list, lexical::Entry,
-    metadata, scope::collection_id,
+    FileStamp, Skipped, Store, StoreError, changes, error::Fault, kept, lexical::Entry, metadata,
+    scope::collection_id,
 };
 use crate::{
     domain::{CollectionName, ContentHash, Metadata},
@@ -74,8 +77,8 @@ pub struct Applied {
 }
 
 impl Store {
-    /// Applies changes in their order, all or none. A content moved by the same call (removed here,
-    /// put there) keeps its chunks and vectors.
+    /// Applies changes in their order, all or none. A text that is removed here and put there, now or
+    /// within some days, keeps its chunks and vectors.
     ///
     /// # Errors
     /// [`StoreError::CollectionUnknown`], besides what any write may meet.
@@ -99,7 +102,7 @@ impl Store {
 }
 
 /// The tokens of each document that is put.
-fn entries(changes: &[Change]) -> Vec<Option<Entry>> {
+pub(super) fn entries(changes: &[Change]) -> Vec<Option<Entry>> {
     let mut analyzer = Analyzer::new();
     let entry = |change: &Change| match change {
         Change::Put { file, text, .. } => {
@@ -110,7 +113,7 @@ fn entries(changes: &[Change]) -> Vec<Option<Entry>> {
     changes.iter().map(entry).collect()
 }
 
-fn apply(
+pub(super) fn apply(
     connection: &Connection,
     collection: &CollectionName,
     changes: &[Change],
@@ -162,13 +165,7 @@ fn apply(
             }
         }
     }
-    connection
-        .prepare_cached(
-            "DELETE FROM contents
-             WHERE id IN (SELECT value FROM json_each(?1))
-               AND NOT EXISTS (SELECT 1 FROM documents WHERE content_id = contents.id)",
-        )?
-        .execute([id_list(released)])?;
+    kept::release(connection, released, now())?;
     Ok(applied)
 }
 
@@ -238,17 +235,21 @@ fn unskip(connection: &Connection, collection: i64, path: &str) -> rusqlite::Res
     Ok(())
 }
 
-/// The id of a content, stored if it is new.
+/// The id of a content, stored if it is new, with the vectors that it had when it was here before.
 fn intern(connection: &Connection, hash: &ContentHash, text: &str) -> rusqlite::Result<i64> {
-    connection
-        .prepare_cached(
-            "INSERT INTO contents (hash, bytes, body) VALUES (?1, ?2, ?3)
-             ON CONFLICT (hash) DO NOTHING",
-        )?
-        .execute(params![hash.0, text.len() as i64, text])?;
-    connection
+    let known = connection
         .prepare_cached("SELECT id FROM contents WHERE hash = ?1")?
         .query_row([hash.0], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    connection
+        .prepare_cached("INSERT INTO contents (hash, bytes, body) VALUES (?1, ?2, ?3)")?
+        .execute(params![hash.0, text.len() as i64, text])?;
+    let id = connection.last_insert_rowid();
+    kept::restore(connection, id, hash)?;
+    Ok(id)
 }
 
 /// The id of a document, stored or brought up to date.
@@ -281,6 +282,13 @@ fn upsert(
             ],
             |row| row.get(0),
         )
+}
+
+/// The time in Unix seconds.
+fn now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs() as i64)
 }
 
 /// Deletes every content that no document points at, with its chunks and vectors.

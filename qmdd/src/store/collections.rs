@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, params};
 
 use super::{
-    Store, StoreError, apply::delete_orphans, changes, error::Fault, scope::collection_id,
+    Store, StoreError, apply::delete_orphans, changes, error::Fault, kept, scope::collection_id,
 };
 use crate::domain::CollectionName;
 
@@ -46,7 +46,8 @@ impl Store {
         .await
     }
 
-    /// Notes that a scan is complete, at a time in Unix seconds.
+    /// Notes that a scan is complete, at a time in Unix seconds. Vectors of texts that have been gone for
+    /// long are forgotten.
     pub async fn finish_scan(
         &self,
         collection: &CollectionName,
@@ -58,7 +59,7 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE collections SET updated_at = ?2 WHERE id = ?1")?
                 .execute([id, at])?;
-            Ok(())
+            Ok(kept::collect(transaction, at)?)
         })
         .await
     }

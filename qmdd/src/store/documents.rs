@@ -26,6 +26,13 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
+    /// That of no file.
+    pub const UNKNOWN: Self = Self {
+        size: u64::MAX,
+        mtime_ns: i64::MIN,
+        inode: 0,
+    };
+
     /// Of a file whose metadata was read.
     pub fn of(metadata: &Metadata) -> Self {
         Self {

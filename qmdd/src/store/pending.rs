@@ -8,9 +8,14 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Scope, Store, StoreError, changes, collections::name, error::Fault, scope::Allowed, vectors,
+    Scope, Store, StoreError, changes,
+    chunks::{self, ChunkRow, Fingerprint, WithVector},
+    collections::name,
+    error::Fault,
+    scope::Allowed,
+    vectors,
 };
-use crate::domain::{ChunkSpan, CollectionName};
+use crate::domain::{ChunkSpan, CollectionName, ContentHash, TextSpan};
 
 /// A content to embed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,57 +243,44 @@ fn put(
     dimensions: usize,
     contents: &[EmbeddedContent],
 ) -> Result<(), Fault> {
-    let fingerprint = intern(connection, fingerprint, dimensions)?;
-    let table = vectors::ensure_table(connection, dimensions)?;
-    let mut exists = connection.prepare_cached("SELECT 1 FROM contents WHERE id = ?1")?;
+    let fingerprint = Fingerprint {
+        id: intern(connection, fingerprint, dimensions)?,
+        dimensions,
+    };
+    vectors::ensure_table(connection, dimensions)?;
+    let mut hash = connection.prepare_cached("SELECT hash FROM contents WHERE id = ?1")?;
     let mut forget = connection.prepare_cached("DELETE FROM chunks WHERE content_id = ?1")?;
     let mut unmark = connection.prepare_cached("DELETE FROM embedded WHERE content_id = ?1")?;
-    let mut mark = connection.prepare_cached("INSERT INTO embedded VALUES (?1, ?2, ?3)")?;
-    let mut insert_chunk = connection.prepare_cached(
-        "INSERT INTO chunks (content_id, fingerprint_id, seq, byte_start, byte_end,
-                             line_start, line_end, heading, tokens, checksum)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    let mut insert_vector = connection.prepare_cached(&format!(
-        "INSERT INTO {table} (chunk_id, embedding) VALUES (?1, ?2)"
-    ))?;
-    for EmbeddedContent { content_id, chunks } in contents {
-        if !exists.exists([content_id])? {
+    for content in contents {
+        let hash = hash.query_row([content.content_id], |row| row.get(0));
+        let Some(hash) = hash.optional()?.map(ContentHash) else {
             continue;
-        }
-        forget.execute([content_id])?;
-        unmark.execute([content_id])?;
-        for (
-            seq,
-            EmbeddedChunk {
-                span,
-                tokens,
-                vector,
-            },
-        ) in chunks.iter().enumerate()
-        {
-            let vector: &[u8] = bytemuck::cast_slice(vector);
-            insert_chunk.execute(params![
-                content_id,
-                fingerprint,
-                seq as i64,
-                span.span.bytes.start as i64,
-                span.span.bytes.end as i64,
-                span.span.lines.0,
-                span.span.lines.1,
-                span.heading,
-                tokens,
-                vectors::checksum(vector)
-            ])?;
-            insert_vector.execute(params![connection.last_insert_rowid(), vector])?;
-        }
-        mark.execute(params![content_id, fingerprint, chunks.len() as i64])?;
+        };
+        forget.execute([content.content_id])?;
+        unmark.execute([content.content_id])?;
+        let rows: Vec<_> = content.chunks.iter().enumerate().map(row).collect();
+        chunks::insert(connection, content.content_id, &hash, fingerprint, &rows)?;
     }
     Ok(())
 }
 
+/// A chunk as the tables have it.
+fn row((seq, chunk): (usize, &EmbeddedChunk)) -> WithVector<'_> {
+    let TextSpan { bytes, lines } = &chunk.span.span;
+    let vector: &[u8] = bytemuck::cast_slice(&chunk.vector);
+    let row = ChunkRow {
+        seq: seq as i64,
+        bytes: (bytes.start as i64, bytes.end as i64),
+        lines: (lines.0.into(), lines.1.into()),
+        heading: chunk.span.heading.clone(),
+        tokens: chunk.tokens.into(),
+        checksum: chunks::checksum(vector),
+    };
+    (row, vector.into())
+}
+
 /// The id of a fingerprint, stored if it is new.
-fn intern(connection: &Connection, name: &str, dimensions: usize) -> Result<i64, Fault> {
+pub(super) fn intern(connection: &Connection, name: &str, dimensions: usize) -> Result<i64, Fault> {
     let known: Option<(i64, i64)> = connection
         .prepare_cached("SELECT id, dimensions FROM fingerprints WHERE name = ?1")?
         .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))

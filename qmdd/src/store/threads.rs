@@ -35,20 +35,34 @@ type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// The way to the threads.
 pub(super) struct Threads {
-    writes: mpsc::Sender<WriteJob>,
+    /// `None` where the database cannot be written.
+    writer: Option<Writer>,
     reads: mpsc::Sender<ReadJob>,
-    writer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
     revision: Arc<AtomicU64>,
 }
 
+struct Writer {
+    writes: mpsc::Sender<WriteJob>,
+    thread: JoinHandle<()>,
+}
+
 impl Threads {
-    /// Starts one thread for each connection.
-    pub(super) fn start(writer: Connection, readers: Vec<Connection>) -> std::io::Result<Self> {
-        let (writes, jobs) = mpsc::channel::<WriteJob>();
-        let writer = thread::Builder::new()
-            .name("store-write".into())
-            .spawn(move || write_until_closed(writer, &jobs))?;
+    /// Starts one thread for each connection. `revision` grows with every write.
+    pub(super) fn start(
+        writer: Option<Connection>,
+        readers: Vec<Connection>,
+        revision: Arc<AtomicU64>,
+    ) -> std::io::Result<Self> {
+        let writer = writer
+            .map(|connection| {
+                let (writes, jobs) = mpsc::channel::<WriteJob>();
+                let thread = thread::Builder::new()
+                    .name("store-write".into())
+                    .spawn(move || write_until_closed(connection, &jobs))?;
+                std::io::Result::Ok(Writer { writes, thread })
+            })
+            .transpose()?;
         let (reads, jobs) = mpsc::channel::<ReadJob>();
         let jobs = Arc::new(Mutex::new(jobs));
         let readers = readers
@@ -61,17 +75,11 @@ impl Threads {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
-            writes,
-            reads,
             writer,
+            reads,
             readers,
-            revision: Arc::default(),
+            revision,
         })
-    }
-
-    /// A number that grows with every write.
-    pub(super) fn revision(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.revision)
     }
 
     /// Queues a write: one transaction, committed before the answer comes. It runs to its end even
@@ -80,16 +88,26 @@ impl Threads {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, Fault>>, StoreError> {
+        self.maintain(|connection| transact(connection, work))
+    }
+
+    /// Queues work with the writing connection, outside of any transaction.
+    pub(super) fn maintain<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<oneshot::Receiver<Result<T, Fault>>, StoreError> {
+        let writer = self.writer.as_ref().ok_or(StoreError::ShuttingDown)?;
         let (answer, receiver) = oneshot::channel();
         let revision = Arc::clone(&self.revision);
         let job: WriteJob = Box::new(move |connection| {
             // The asker may have gone, which undoes nothing.
-            let result = transact(connection, work);
+            let result = work(connection);
             // Before the answer: who has it must not be told what was true before.
             revision.fetch_add(1, SeqCst);
             let _ = answer.send(result);
         });
-        self.writes
+        writer
+            .writes
             .send(job)
             .map_err(|_| StoreError::ShuttingDown)?;
         Ok(receiver)
@@ -123,8 +141,10 @@ impl Threads {
             // A job's panic is caught in the thread; there is nothing else to fail here.
             let _ = reader.join();
         }
-        drop(self.writes);
-        let _ = self.writer.join();
+        if let Some(Writer { writes, thread }) = self.writer {
+            drop(writes);
+            let _ = thread.join();
+        }
     }
 }
 
@@ -158,7 +178,7 @@ pub(super) fn job_lost() -> Fault {
 
 /// Reads in a snapshot, and gives up soon after the flag is set. (`sqlite3_interrupt` would be lost
 /// between two statements, and could hit a later read.)
-fn read_unless<T>(
+pub(super) fn read_unless<T>(
     cancelled: Arc<AtomicBool>,
     connection: &mut Connection,
     work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault>,

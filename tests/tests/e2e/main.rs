@@ -4,6 +4,7 @@ mod access;
 mod chunking;
 mod collections;
 mod download;
+mod durability;
 mod engine;
 mod errors;
 mod foreign;

@@ -4,11 +4,11 @@ use std::{fs, io, path::Path};
 
 use lru::LruCache;
 
-use super::{Key, Value};
-use crate::infer::backend::{Embedding, Generation};
+use super::{Key, ModelTag, Value};
+use crate::infer::backend::{Embedding, Forgotten, Generation};
 
 /// First bytes of the file; the number is raised when its format changes.
-const MAGIC: &[u8] = b"qmdd inference cache 1\n";
+const MAGIC: &[u8] = b"qmdd inference cache 2\n";
 
 /// What an entry takes beside its value: key, links and table.
 const OVERHEAD: u64 = 128;
@@ -59,6 +59,27 @@ impl Memo {
             && let Some((_, oldest)) = self.entries.pop_lru()
         {
             self.bytes -= self::size(&oldest);
+        }
+    }
+
+    /// Forgets the results of all models but these, or only counts them.
+    pub(super) fn forget_unless(&mut self, models: &[ModelTag], dry_run: bool) -> Forgotten {
+        let unused: Vec<(Key, u64)> = self
+            .entries
+            .iter()
+            .filter(|((model, _), _)| !models.contains(model))
+            .map(|(key, value)| (*key, size(value)))
+            .collect();
+        let bytes = unused.iter().map(|(_, bytes)| bytes).sum();
+        if !dry_run {
+            for (key, _) in &unused {
+                self.entries.pop(key);
+            }
+            self.bytes -= bytes;
+        }
+        Forgotten {
+            entries: unused.len() as u64,
+            bytes,
         }
     }
 

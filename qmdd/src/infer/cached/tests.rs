@@ -289,7 +289,15 @@ async fn restarts_are_survived_and_other_models_are_strangers() {
     ask(&cached).await;
     assert_eq!(other.seen.load(Ordering::Relaxed), 1);
 
-    std::fs::write(&file, b"qmdd inference cache 1\n\xff\xff\xff").unwrap();
+    let counted = cached.forget_unused(true).unwrap();
+    assert_eq!((counted.entries, cached.cache().entries), (1, 2));
+    assert_eq!(cached.forget_unused(false), Some(counted));
+    assert_eq!(cached.cache().entries, 1);
+    assert_eq!(cached.cache().bytes, counted.bytes);
+    ask(&cached).await;
+    assert_eq!(other.seen.load(Ordering::Relaxed), 1, "its own were kept");
+
+    std::fs::write(&file, b"qmdd inference cache 2\n\xff\xff\xff").unwrap();
     let cached = Cached::new(other, Store::open(file, 1 << 20));
     assert_eq!(cached.cache().entries, 0, "a broken file is begun anew");
 }

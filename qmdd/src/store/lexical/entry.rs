@@ -90,6 +90,23 @@ impl Entry {
         Ok(())
     }
 
+    /// Whether what the index holds of its content and languages is what it would put.
+    pub(in crate::store) fn is_described(
+        &self,
+        connection: &Connection,
+        content: i64,
+    ) -> rusqlite::Result<bool> {
+        let mut language = connection.prepare_cached("SELECT 1 FROM languages WHERE code = ?1")?;
+        for known in &self.languages {
+            if !language.exists([known.code()])? {
+                return Ok(false);
+            }
+        }
+        connection
+            .prepare_cached("SELECT 1 FROM profiles WHERE content_id = ?1 AND words = ?2")?
+            .exists(params![content, self.profile])
+    }
+
     /// Its words alone.
     pub(in crate::store) fn put_words(
         &self,

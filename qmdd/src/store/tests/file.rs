@@ -42,6 +42,12 @@ async fn a_clean_close_leaves_one_file_that_opens_again() {
         Err(StoreError::ShuttingDown)
     ));
     assert_eq!(fs::read_dir(fixture.folder.path()).unwrap().count(), 1);
+    let raw = Connection::open(fixture.path()).unwrap();
+    let free: i64 = raw
+        .query_row("PRAGMA freelist_count", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(free, 0);
+    drop(raw);
 
     let again = Store::open(&fixture.path()).await.unwrap();
     let after = again.counts(Some(MODEL)).await.unwrap();
@@ -86,10 +92,39 @@ async fn a_newer_format_is_left_alone() {
     fixture.store.close().await;
     let raw = Connection::open(fixture.path()).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
+    raw.execute("UPDATE meta SET value = 99 WHERE key = 'format'", [])
+        .unwrap();
     drop(raw);
     let error = Store::open(&fixture.path()).await.err().unwrap();
     assert_eq!(error.reason(), Reason::StoreTooNew);
     assert!(error.to_string().contains("99"), "{error}");
+}
+
+#[tokio::test]
+async fn tables_that_are_not_as_they_should_be_are_told() {
+    for damage in [
+        "DROP TRIGGER documents_deleted",
+        "DROP TRIGGER vectors_2_follow",
+        "DROP INDEX documents_content",
+        "ALTER TABLE skipped RENAME TO skipqed",
+        "UPDATE fingerprints SET dimensions = 3",
+        "UPDATE fingerprints SET dimensions = -3",
+        "PRAGMA application_id = 7",
+    ] {
+        let fixture = Fixture::new(&["notes"]).await;
+        fixture.put("notes", &[("a.md", "alpha")]).await;
+        fixture.embed("notes", MODEL, |_| vec![1.0, 0.0]).await;
+        fixture.store.close().await;
+        let raw = Connection::open(fixture.path()).unwrap();
+        raw.execute_batch(damage).unwrap();
+        drop(raw);
+        let error = Store::open(&fixture.path()).await.err();
+        let error = error.unwrap_or_else(|| panic!("{damage}"));
+        assert!(
+            matches!(error, StoreError::Corrupt { .. }),
+            "{damage}: {error}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -117,7 +152,7 @@ async fn a_damaged_file_is_told() {
     .unwrap();
     let error = Store::open(&path).await.err().unwrap();
     assert_eq!(error.reason(), Reason::StoreCorrupt);
-    assert!(error.hint().unwrap().contains("index.sqlite"));
+    assert!(error.hint().unwrap().contains("doctor --repair"));
 }
 
 #[tokio::test]

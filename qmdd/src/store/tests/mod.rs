@@ -1,13 +1,17 @@
 //! The store as a whole, on real files.
 
 mod changes;
+mod check;
+mod cleanup;
 mod file;
+mod kept;
 mod lexical;
 mod listing;
 mod lookup;
 mod metadata;
 mod model;
 mod models;
+mod rebuild;
 mod threads;
 mod vectors;
 
@@ -104,46 +108,9 @@ impl Fixture {
 
     /// What must hold at any time: no part without its whole, and an undamaged file.
     async fn assert_whole(&self) {
-        for orphans in [
-            "SELECT count(*) FROM contents WHERE id NOT IN (SELECT content_id FROM documents)",
-            "SELECT count(*) FROM chunks WHERE content_id NOT IN (SELECT id FROM contents)",
-            "SELECT count(*) FROM embedded WHERE content_id NOT IN (SELECT id FROM contents)",
-            "SELECT count(*) FROM metadata WHERE document_id NOT IN (SELECT id FROM documents)",
-            "SELECT count(*) FROM pragma_foreign_key_check",
-            "SELECT abs((SELECT count(*) FROM documents) -
-                        (SELECT count(*) FROM documents_fts_docsize))",
-        ] {
-            assert_eq!(self.number(orphans).await, 0, "{orphans}");
+        for checked in self.store.check(Depth::Full).await.unwrap() {
+            assert_eq!(checked.problems, [] as [&str; 0], "{checked:?}");
         }
-        // On a connection of its own: FTS5 checks what it remembers of earlier reads.
-        let fresh = rusqlite::Connection::open(self.path()).unwrap();
-        let damage: String = fresh
-            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
-            .unwrap();
-        assert_eq!(damage, "ok");
-        let tables = self.store.read(|transaction| {
-            let mut list = transaction.prepare("SELECT DISTINCT dimensions FROM fingerprints")?;
-            let dimensions: Vec<i64> = list
-                .query_map([], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            for dimensions in dimensions {
-                let astray: i64 = transaction.query_row(
-                    &format!(
-                        "SELECT (SELECT count(*) FROM vectors_{dimensions} WHERE chunk_id NOT IN
-                                     (SELECT id FROM chunks)) +
-                                (SELECT count(*) FROM chunks JOIN fingerprints
-                                     ON fingerprints.id = fingerprint_id
-                                 WHERE dimensions = {dimensions} AND chunks.id NOT IN
-                                     (SELECT chunk_id FROM vectors_{dimensions}))"
-                    ),
-                    [],
-                    |row| row.get(0),
-                )?;
-                assert_eq!(astray, 0, "chunks and vectors of {dimensions} dimensions");
-            }
-            Ok(())
-        });
-        tables.await.unwrap();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{sync::mpsc, time::Duration};
 
 use super::*;
+use crate::store::threads::READERS;
 
 const ENDLESS: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)
      SELECT max(x) FROM n";
@@ -128,5 +129,5 @@ async fn readers_cannot_write() {
     let read = fixture
         .store
         .read(|transaction| Ok(transaction.execute("DELETE FROM meta", [])?));
-    assert!(matches!(read.await, Err(StoreError::Unavailable { .. })));
+    assert!(matches!(read.await, Err(StoreError::ReadOnly { .. })));
 }

@@ -11,10 +11,10 @@ mod stored;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::task::spawn_blocking;
 
-use super::{Scope, Store, StoreError, scope::Allowed};
+use super::{Access, Scope, Store, StoreError, scope::Allowed};
 use crate::domain::TextSpan;
 
-pub(super) use self::{keeper::Keeper, mask::advance_generation, stored::checksum};
+pub(super) use self::{keeper::Keeper, mask::advance_generation, stored::bytes};
 
 /// A document near a vector, with its nearest chunk.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,20 +132,21 @@ impl Store {
     }
 
     /// Forgets the contents' vectors of which some turned out to be damaged: they are pending again.
-    /// Does not wait for it.
+    /// Does not wait for it; where nothing can be written, they are only passed over.
     fn forget_damaged(&self) -> Result<(), StoreError> {
+        let Access::Full(threads) = &*self.access() else {
+            return Ok(());
+        };
         let damaged = self.inner.vectors.take_damaged();
         if damaged.is_empty() {
             return Ok(());
         }
-        self.with_threads(|threads| {
-            threads.write(move |transaction| {
-                let forgotten = forget(transaction, &damaged);
-                if let Err(error) = &forgotten {
-                    tracing::warn!(%error, "damaged vectors could not be removed");
-                }
-                Ok(forgotten?)
-            })
+        threads.write(move |transaction| {
+            let forgotten = forget(transaction, &damaged);
+            if let Err(error) = &forgotten {
+                tracing::warn!(%error, "damaged vectors could not be removed");
+            }
+            Ok(forgotten?)
         })?;
         Ok(())
     }
@@ -191,7 +192,8 @@ impl Model {
     }
 }
 
-fn table_name(dimensions: usize) -> String {
+/// The table of vectors of a length.
+pub(super) fn table_name(dimensions: usize) -> String {
     format!("vectors_{dimensions}")
 }
 

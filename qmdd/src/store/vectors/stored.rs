@@ -1,9 +1,9 @@
 //! The vectors as SQLite has them, each checked by its checksum when it is read.
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
-use sha2::{Digest, Sha256};
 
-use super::{Model, coarse::Entry};
+use super::{Model, coarse::Entry, table_name};
+use crate::store::chunks::checksum;
 
 /// A chunk's vector.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +66,21 @@ pub(super) fn following(
     Ok(following)
 }
 
+/// A chunk's vector as it lies there, whether whole or not; `None` when it has none.
+pub(in crate::store) fn bytes(
+    connection: &Connection,
+    dimensions: usize,
+    chunk: i64,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT embedding FROM {} WHERE chunk_id = ?1",
+            table_name(dimensions)
+        ))?
+        .query_row([chunk], |row| row.get(0))
+        .optional()
+}
+
 fn read_known(
     connection: &Connection,
     model: &Model,
@@ -73,28 +88,21 @@ fn read_known(
     content: i64,
     expected: i64,
 ) -> rusqlite::Result<Stored> {
-    let read = connection
-        .prepare_cached(&format!(
-            "SELECT embedding FROM {} WHERE chunk_id = ?1",
-            model.table()
-        ))?
-        .query_row([chunk], |row| {
-            let bytes = row.get_ref(0)?.as_blob()?;
-            let whole =
-                checksum(bytes) == expected && bytes.len() == model.dimensions * size_of::<f32>();
-            Ok(whole.then(|| {
-                let values = bytes.as_chunks().0.iter();
-                values.map(|value| f32::from_ne_bytes(*value)).collect()
-            }))
-        });
-    match read {
+    let values = |bytes: &[u8]| {
+        let whole =
+            checksum(bytes) == expected && bytes.len() == model.dimensions * size_of::<f32>();
+        let values = || bytes.as_chunks().0.iter();
+        whole.then(|| values().map(|value| f32::from_ne_bytes(*value)).collect())
+    };
+    let read = bytes(connection, model.dimensions, chunk);
+    match read.map(|bytes| bytes.as_deref().and_then(values)) {
         Ok(Some(vector)) => Ok(Stored::Whole(Entry {
             chunk,
             content,
             vector,
         })),
         // A chunk and its vector are written together: without one, its vector was lost.
-        Ok(None) | Err(rusqlite::Error::QueryReturnedNoRows) => Ok(Stored::Damaged),
+        Ok(None) => Ok(Stored::Damaged),
         Err(error) if is_damage(&error) => Ok(Stored::Damaged),
         Err(error) => Err(error),
     }
@@ -112,11 +120,4 @@ fn is_damage(error: &rusqlite::Error) -> bool {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::Unknown)
         ),
     }
-}
-
-/// The first eight bytes of the SHA-256 of a vector's bytes.
-pub(in crate::store) fn checksum(vector: &[u8]) -> i64 {
-    let digest = Sha256::digest(vector);
-    let first = digest.iter().take(8);
-    first.fold(0, |sum, byte| sum << 8 | i64::from(*byte))
 }

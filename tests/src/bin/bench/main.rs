@@ -3,11 +3,12 @@
 //! itself. `make bench-remote`: the remote end against this machine. `make bench-watch`: how soon a
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
 //! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
-//! `make bench-update`: scans of many files.
+//! `make bench-update`: scans of many files. `make bench-durability`: what an index outlives.
 //! docs/benchmarks.md tells the method.
 
 mod chunk;
 mod collection;
+mod durability;
 mod engine;
 mod figures;
 mod latency;
@@ -43,6 +44,7 @@ type Measure = fn(&[String]) -> Result<()>;
 /// The parts beside search itself.
 const PARTS: &[(&str, Measure)] = &[
     ("chunk", chunk::measure),
+    ("durability", durability::measure),
     ("engine", engine::measure),
     ("lexical", lexical::measure),
     ("remote", remote::measure),
