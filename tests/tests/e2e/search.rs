@@ -93,6 +93,66 @@ fn json_rows_have_the_fields_of_qmd() -> Result<()> {
 }
 
 #[test]
+fn names_and_words_of_many_scripts_are_found_whole_and_by_part() -> Result<()> {
+    let daemon = Daemon::start(Sandbox::new()?)?;
+    let folder = daemon.join("words");
+    fs::create_dir(&folder)?;
+    for (name, text) in [
+        (
+            "code.md",
+            "# Code\n\nCall `std::fs::read_to_string` with --dry-run for fooBar.\n",
+        ),
+        (
+            "error.md",
+            "# Errors\n\nC++ gave error[E0308] in src/store/main.rs.\n",
+        ),
+        (
+            "haus.md",
+            "# Häuser\n\nDie Häuser am Fluss haben eine Gebäudeversicherung.\n",
+        ),
+        ("kniga.md", "# Книги\n\nНа столе лежали новые книги.\n"),
+        ("kensaku.md", "# 全文検索\n\n日本語の全文検索です。\n"),
+        ("thai.md", "# ภาษา\n\nภาษาไทยง่ายมาก\n"),
+        ("some.md", "# Some\n\ncode code code code code code\n"),
+    ] {
+        fs::write(folder.join(name), text)?;
+    }
+    let folder = folder.to_str().context("UTF-8")?;
+    let _ = daemon
+        .qmdctl(["collection", "add", folder, "--name", "w"])
+        .ok();
+    let _ = daemon.qmdctl(["update"]).ok();
+    for (query, document) in [
+        ("read_to_string", "code.md"),
+        ("foo", "code.md"),
+        ("FooBar", "code.md"),
+        ("dry-run", "code.md"),
+        ("C++", "error.md"),
+        ("e0308", "error.md"),
+        ("store/main.rs", "error.md"),
+        ("title:errors", "error.md"),
+        ("path:err*", "error.md"),
+        ("haus", "haus.md"),
+        ("haeuser", "haus.md"),
+        ("Versicherung", "haus.md"),
+        ("книга", "kniga.md"),
+        ("検索", "kensaku.md"),
+        ("ไทย", "thai.md"),
+        // All words go before some, however often those stand there.
+        ("code and call", "code.md"),
+        ("code -call", "some.md"),
+    ] {
+        let rows = daemon.qmdctl(["search", query, "--json", "-n", "1"]).ok();
+        assert_eq!(
+            files(&rows.json()),
+            [format!("qmd://w/{document}")],
+            "{query}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn collections_bound_a_search_and_leave_whole() -> Result<()> {
     let daemon = Daemon::with_corpus()?;
     let other = daemon.join("other");

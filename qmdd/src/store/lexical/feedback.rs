@@ -2,7 +2,7 @@
 //! meant than the query's own words, and orders the rest (pseudo-relevance feedback, after Rocchio).
 //! It finds nothing that the words did not.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{collect::Found, plan::idf, profile::decode, statistics::Statistics};
 
@@ -53,7 +53,7 @@ fn common_words(
     profiles: &[Profile],
     statistics: &Statistics,
 ) -> HashMap<u32, f64> {
-    let mut holders: HashMap<u32, u32> = HashMap::new();
+    let mut holders: HashMap<u32, u32> = HashMap::default();
     let mut contents = Vec::new();
     let mut trusted = Vec::new();
     for (found, profile) in found.iter().zip(profiles) {
@@ -69,7 +69,7 @@ fn common_words(
         }
     }
     let total: f64 = trusted.iter().map(|(score, _)| score).sum();
-    let mut weights: HashMap<u32, f64> = HashMap::new();
+    let mut weights: HashMap<u32, f64> = HashMap::default();
     for (score, profile) in trusted {
         for &(word, count) in &profile.words {
             // In one document alone it orders nothing.

@@ -1,7 +1,7 @@
 //! What a content is about: its most frequent telling words, in a few hundred bytes whatever its
 //! length. Kept beside the full text, to compare contents by.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// Words of a profile.
 const MAX_WORDS: usize = 128;

@@ -1,11 +1,9 @@
 //! How frequent words are in an index, from a sample of its contents: good enough to tell a frequent
 //! word from a telling one, and much faster than to count.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::HashMap;
 use rusqlite::Connection;
 
 use super::profile::decode;

@@ -1,7 +1,8 @@
 //! The language of a text, as far as it decides how words are cut to their stems.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::sync::LazyLock;
 
+use foldhash::HashMap;
 use snowball_stemmers_rs::{Algorithm, Stemmer};
 
 /// A language written in Latin letters. Those of other scripts show in each word.
@@ -109,7 +110,7 @@ const TELLTALES: &[(Language, &str)] = &[
 ];
 
 static BY_WORD: LazyLock<HashMap<&str, Vec<Language>>> = LazyLock::new(|| {
-    let mut by_word: HashMap<&str, Vec<Language>> = HashMap::new();
+    let mut by_word: HashMap<&str, Vec<Language>> = HashMap::default();
     for (language, words) in TELLTALES {
         for word in words.split_whitespace() {
             by_word.entry(word).or_default().push(*language);

@@ -13,7 +13,9 @@ mod split;
 mod stop;
 mod wanted;
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
+
+use foldhash::HashMap;
 
 use self::{
     fold::{fold, fold_into, normalize},

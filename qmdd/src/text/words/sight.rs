@@ -1,6 +1,8 @@
 //! Finds the words of a query in running text, by the tokens that the index found them by.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
+
+use foldhash::HashMap;
 
 use super::{
     Analyzer, BACKWARDS, FORWARDS, Language, flag,
@@ -34,7 +36,7 @@ impl Sought {
         let mut sought = Self {
             language,
             analyzer: Analyzer::new(),
-            tokens: HashMap::new(),
+            tokens: HashMap::default(),
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             firsts: 0,

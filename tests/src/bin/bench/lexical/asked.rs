@@ -17,7 +17,7 @@ use crate::{
 /// Hits that are judged.
 const LIMIT: u32 = 100;
 /// Hits that a person is shown: what times are taken of.
-const SHOWN: u32 = 10;
+pub(super) const SHOWN: u32 = 10;
 const NDCG_AT: usize = 10;
 
 /// What one way of searching came to.
@@ -130,7 +130,7 @@ impl Answers {
 }
 
 /// Searches by words.
-async fn ask(
+pub(super) async fn ask(
     channel: &Channel,
     query: &str,
     within: &[String],

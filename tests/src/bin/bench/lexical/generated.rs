@@ -14,14 +14,18 @@ use crate::collection::Collection;
 const WORDS: usize = 140;
 /// Files of a folder.
 const OF_FOLDER: usize = 1_000;
-const SEED: u64 = 20_261_126;
 
 /// Writes documents of about 150 words, each of sentences drawn from all collections alike, so that
 /// words are as frequent as there.
-pub(super) fn write(folder: &Path, collections: &[Collection], count: usize) -> Result<()> {
+pub(super) fn write(
+    folder: &Path,
+    collections: &[Collection],
+    count: usize,
+    seed: u64,
+) -> Result<()> {
     let sentences = sentences(collections)?;
     ensure!(!sentences.is_empty(), "the collections hold no sentence");
-    let mut random = Random::new(SEED);
+    let mut random = Random::new(seed);
     for number in 0..count {
         let place: PathBuf = folder.join(format!("{:03}", number / OF_FOLDER));
         if number % OF_FOLDER == 0 {

@@ -2,6 +2,7 @@
 //! question is asked pruned and exhaustive, one after the other.
 
 mod asked;
+mod busy;
 mod generated;
 
 use std::{
@@ -19,6 +20,10 @@ use crate::collection::{self, Collection};
 
 /// Documents of the large index, beside those of the collections.
 const DOCUMENTS: usize = 100_000;
+/// Documents that are then taken in while questions are asked.
+const MORE: usize = 20_000;
+/// Which documents these are.
+const SEED: u64 = 20_261_126;
 
 /// Measures each collection by itself, all of them together, and all of them among many documents.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
@@ -54,7 +59,7 @@ async fn run(collections: &[Collection]) -> Result<()> {
     drop(daemon);
 
     let generated = tempfile::tempdir()?;
-    generated::write(generated.path(), collections, DOCUMENTS)?;
+    generated::write(generated.path(), collections, DOCUMENTS, SEED)?;
     folders.push(("generated", generated.path()));
     writeln!(out)?;
     let daemon = index(&mut out, &folders)?;
@@ -67,7 +72,13 @@ async fn run(collections: &[Collection]) -> Result<()> {
         out,
         "\n## beside {DOCUMENTS} generated documents, all searched\n\n{HEAD}"
     )?;
-    each(&mut out, &daemon, "among", collections, false).await
+    each(&mut out, &daemon, "among", collections, false).await?;
+
+    let more = tempfile::tempdir()?;
+    generated::write(more.path(), collections, MORE, SEED + 1)?;
+    writeln!(out, "\n## while {MORE} documents are taken in\n")?;
+    let (first, folder) = (&collections[0], generated.path());
+    busy::measure(&mut out, &daemon, first, more.path(), folder).await
 }
 
 /// Starts a daemon and indexes folders.
