@@ -1,6 +1,8 @@
 //! `make bench-update`: how long a scan of ten thousand files takes, at first, unchanged and with one
-//! change, beside upstream QMD where it is given; and what searches feel of it.
+//! change, beside upstream QMD where it is given; how soon a change is found where they are followed; and
+//! what searches feel of a scan.
 
+mod follow;
 mod notes;
 mod reads;
 mod upstream;
@@ -22,7 +24,7 @@ use crate::{
     latency::time,
 };
 
-const SECTIONS: [&str; 2] = ["scan", "reads"];
+const SECTIONS: [&str; 3] = ["scan", "watch", "reads"];
 /// How often each repeated scan is timed.
 const ROUNDS: usize = 10;
 
@@ -56,6 +58,7 @@ pub(crate) fn measure(sections: &[String]) -> Result<()> {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "scan" => scan(&mut out, &daemon, &folder, &mut notes)?,
+            "watch" => follow::measure(&mut out)?,
             _ => reads::measure(&mut out, &daemon, &folder, &mut notes)?,
         }
     }

@@ -1,10 +1,6 @@
 //! Ten thousand notes that are the same in every run.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, Result};
 use qmd_tests::Random;
@@ -40,7 +36,7 @@ impl Notes {
         self.edition += 1;
         let mut bytes = 0;
         for number in 0..COUNT {
-            let path = place(folder, number);
+            let path = folder.join(place(number));
             fs::create_dir_all(path.parent().context("no folder")?)?;
             let text = self.text(number);
             bytes += text.len() as u64;
@@ -49,13 +45,15 @@ impl Notes {
         Ok(bytes)
     }
 
-    /// Adds a line to one, another one each time.
-    pub(super) fn change_one(&mut self, folder: &Path) -> Result<()> {
+    /// Adds a word to one, another one each time. The note's path inside the folder, and the word.
+    pub(super) fn change_one(&mut self, folder: &Path) -> Result<(String, String)> {
         self.changed += 1;
-        let path = place(folder, self.changed * 37 % COUNT);
-        let mut text = fs::read_to_string(&path)?;
-        let _ = writeln!(text, "\nChanged for the {}. time.", self.changed);
-        Ok(fs::write(path, text)?)
+        let path = place(self.changed * 37 % COUNT);
+        let word = format!("zq{}xv", self.changed);
+        let file = folder.join(&path);
+        let text = fs::read_to_string(&file)?;
+        fs::write(file, format!("{text}\n{word}\n"))?;
+        Ok((path, word))
     }
 
     /// Questions of three words, neither the most frequent nor the rarest.
@@ -106,8 +104,9 @@ impl Notes {
     }
 }
 
-fn place(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("{:02}/{number}.md", number % 100))
+/// Where a note goes, inside the folder: a hundredth of them each.
+fn place(number: usize) -> String {
+    format!("{:02}/{number}.md", number % 100)
 }
 
 /// Something that can be spoken.

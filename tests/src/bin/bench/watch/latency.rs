@@ -67,7 +67,7 @@ pub(super) fn measure(out: &mut impl Write) -> Result<()> {
 }
 
 /// How long after `began` a search finds the text with the mark in the file.
-async fn found(
+pub(crate) async fn found(
     channel: &Channel,
     mode: SearchMode,
     query: &str,

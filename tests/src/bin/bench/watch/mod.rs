@@ -15,6 +15,8 @@ use anyhow::{Context, Result, bail};
 use qmd_tests::{Daemon, Random, Sandbox, wait};
 use serde_json::Value;
 
+pub(crate) use self::latency::found;
+
 const SECTIONS: [&str; 3] = ["latency", "storm", "rest"];
 
 /// Measures the named sections, or all of them.
@@ -43,7 +45,7 @@ pub(crate) fn measure(sections: &[String]) -> Result<()> {
 
 /// A daemon that follows the collection `notes`, a folder in the sandbox. Returns once every file of
 /// it is in the index, and the folder is followed.
-fn follow(sandbox: Sandbox) -> Result<(Daemon, PathBuf)> {
+pub(crate) fn follow(sandbox: Sandbox) -> Result<(Daemon, PathBuf)> {
     let folder = sandbox.join("home/notes");
     let config = sandbox.dirs().config;
     fs::create_dir_all(&config)?;
