@@ -4,12 +4,12 @@ use std::{io::Write, time::Instant};
 
 use anyhow::Result;
 use qmd_proto::v1::SearchMode;
-use qmd_tests::Sandbox;
+use qmd_tests::{Sandbox, wait};
 
 use super::notes::{self, Notes};
 use crate::{
     figures::spread,
-    watch::{follow, found},
+    watch::{follow, found, state},
 };
 
 const SAVES: usize = 30;
@@ -19,6 +19,11 @@ pub(super) fn measure(out: &mut impl Write) -> Result<()> {
     let mut notes = Notes::new();
     notes.write_all(&sandbox.join("home/notes"))?;
     let (daemon, folder) = follow(sandbox)?;
+    // Followed from before the first look on; changes count from after it on.
+    wait::until("all notes", 4 * wait::LIMIT, || {
+        let all = state(&daemon)?["documents"] == notes::COUNT;
+        Ok(all.then_some(()))
+    })?;
     let runtime = tokio::runtime::Runtime::new()?;
     let mut times = Vec::new();
     runtime.block_on(async {

@@ -62,7 +62,7 @@ pub(crate) fn follow(sandbox: Sandbox) -> Result<(Daemon, PathBuf)> {
 }
 
 /// What `status` says of the collection.
-fn state(daemon: &Daemon) -> Result<Value> {
+pub(crate) fn state(daemon: &Daemon) -> Result<Value> {
     let status = daemon.qmdctl(["status", "--json"]).ok().json();
     let state = status["index"]["collectionStates"].get(0).cloned();
     state.context("the status has no collection")
