@@ -99,9 +99,9 @@ class ChildProcess:
 
 def command(llama: LlamaSettings, settings: ModelSettings, model: Model, port: int) -> list[str]:
     """The command line of a role's llama-server."""
-    # Pooled inputs must fit one physical batch whole; a generator's prompt may take several. So might
-    # a reranker's, at the price of its scores: what is left over of a prompt, when it is few tokens,
-    # is computed with less precision.
+    # Pooled inputs must fit one physical batch whole; a generator's prompt may take several. So
+    # might a reranker's, at the price of its scores: what is left over of a prompt, when it is few
+    # tokens, is computed with less precision.
     whole = model.pooling or model.role is Role.RERANK
     batch = model.window if whole else min(model.window, 512)
     arguments = [
