@@ -1,6 +1,6 @@
 //! What an index goes through, and comes out of whole.
 
-use std::{fs, io, sync::Arc};
+use std::{fs, io, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
 use qmd_proto::Reason;
@@ -203,11 +203,12 @@ fn a_database_cut_short_under_a_running_daemon_does_not_end_it() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn on_a_full_disk_what_is_there_is_found_and_nothing_is_lost() -> Result<()> {
+/// A daemon whose index is on a disk of its own, and a folder with a note, which it is told of. `None`
+/// where the system lends no such disk.
+fn on_a_small_disk() -> Result<Option<(SmallDisk, PathBuf, Daemon)>> {
     let sandbox = Arc::new(Sandbox::new()?);
     let Some(disk) = SmallDisk::below(&sandbox, 8)? else {
-        return Ok(());
+        return Ok(None);
     };
     let notes = sandbox.join("notes");
     fs::create_dir(&notes)?;
@@ -217,6 +218,14 @@ fn on_a_full_disk_what_is_there_is_found_and_nothing_is_lost() -> Result<()> {
     let _ = daemon
         .qmdctl(["collection", "add", path, "--name", "n"])
         .ok();
+    Ok(Some((disk, notes, daemon)))
+}
+
+#[test]
+fn on_a_full_disk_what_is_there_is_found_and_nothing_is_lost() -> Result<()> {
+    let Some((disk, notes, daemon)) = on_a_small_disk()? else {
+        return Ok(());
+    };
     let _ = daemon.qmdctl(["update"]).ok();
     // More than there is room for.
     let mut random = Random::new(7);
@@ -256,18 +265,9 @@ fn on_a_full_disk_what_is_there_is_found_and_nothing_is_lost() -> Result<()> {
 
 #[test]
 fn on_a_read_only_disk_the_index_is_searched_until_it_is_writable_again() -> Result<()> {
-    let sandbox = Arc::new(Sandbox::new()?);
-    let Some(disk) = SmallDisk::below(&sandbox, 8)? else {
+    let Some((disk, notes, daemon)) = on_a_small_disk()? else {
         return Ok(());
     };
-    let notes = sandbox.join("notes");
-    fs::create_dir(&notes)?;
-    fs::write(notes.join("a.md"), "# Alpha\n\nwalrus\n")?;
-    let daemon = disk.daemon()?;
-    let path = notes.to_str().context("path")?;
-    let _ = daemon
-        .qmdctl(["collection", "add", path, "--name", "n"])
-        .ok();
     drop(daemon);
     // Once closed in good order, once killed with a log that has to be read.
     for end in [Signal::TERM, Signal::KILL] {
