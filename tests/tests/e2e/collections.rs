@@ -11,9 +11,9 @@ fn daemon() -> Result<Daemon> {
     let daemon = Daemon::start(Sandbox::new()?)?;
     for collection in ["notes", "archive"] {
         let folder = daemon.join(collection);
-        fs::create_dir_all(folder.join("work/deep"))?;
+        fs::create_dir_all(folder.join("team/deep"))?;
         fs::write(
-            folder.join("work/deep/a.md"),
+            folder.join("team/deep/a.md"),
             format!("walrus of {collection}\n"),
         )?;
         fs::write(
@@ -48,14 +48,14 @@ fn hits(daemon: &Daemon, arguments: &[&str]) -> Vec<(String, String)> {
 #[test]
 fn descriptions_go_from_the_general_to_the_specific() -> Result<()> {
     let daemon = daemon()?;
-    let work = daemon.join("notes/work");
-    let work = work.to_str().context("path")?;
+    let team = daemon.join("notes/team");
+    let team = team.to_str().context("path")?;
     for (place, text) in [
-        (work, "Meetings"),
+        (team, "Meetings"),
         ("qmd://notes", "All notes"),
         ("/", "Of a small team"),
-        ("qmd://notes/work/deep/a.md", "This very one"),
-        ("qmd://notes/wor", "no folder of that name"),
+        ("qmd://notes/team/deep/a.md", "This very one"),
+        ("qmd://notes/tea", "no folder of that name"),
     ] {
         let _ = daemon.qmdctl(["context", "add", place, text]).ok();
     }
@@ -76,19 +76,19 @@ fn descriptions_go_from_the_general_to_the_specific() -> Result<()> {
     assert!(
         listed
             .iter()
-            .any(|row| row["place"] == "qmd://notes/work" && row["context"] == "Meetings")
+            .any(|row| row["place"] == "qmd://notes/team" && row["context"] == "Meetings")
     );
     let shown = daemon
         .qmdctl(["collection", "show", "notes", "--json"])
         .ok()
         .json();
-    assert_eq!(shown["context"]["/work"], "Meetings");
+    assert_eq!(shown["context"]["/team"], "Meetings");
 
     let _ = daemon
-        .qmdctl(["context", "add", "qmd://notes/work", "Talks"])
+        .qmdctl(["context", "add", "qmd://notes/team", "Talks"])
         .ok();
     let _ = daemon
-        .qmdctl(["context", "rm", "qmd://notes/work/deep/a.md"])
+        .qmdctl(["context", "rm", "qmd://notes/team/deep/a.md"])
         .ok();
     let _ = daemon.qmdctl(["context", "remove", "/"]).ok();
     assert_eq!(hits(&daemon, &["-c", "notes"])[1].1, "All notes\n\nTalks");
