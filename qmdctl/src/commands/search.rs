@@ -30,6 +30,7 @@ pub(super) async fn run(
         explain: args.explain,
         exhaustive: false,
         filters: args.filters.clone(),
+        ..SearchRequest::default()
     };
     let client = home.connect().await?;
     let reply = client.search().search(request).await?.into_inner();

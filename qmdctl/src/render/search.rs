@@ -179,14 +179,17 @@ mod tests {
                             rank: 1,
                             raw_score: 7.25,
                             contribution: 0.5,
+                            ..Contribution::default()
                         },
                         Contribution {
                             source: Stage::Vector.into(),
                             rank: 3,
                             raw_score: 0.625,
                             contribution: 0.425,
+                            ..Contribution::default()
                         },
                     ],
+                    ..Explain::default()
                 }),
                 ..Hit::default()
             },

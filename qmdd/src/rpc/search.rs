@@ -3,12 +3,18 @@
 use std::sync::Arc;
 
 use qmd_proto::v1::{
-    self, SearchMode, SearchReply, SearchRequest, search_service_server::SearchService,
+    self, SearchEvent, SearchMode, SearchReply, SearchRequest, search_service_server::SearchService,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use super::{App, context::context, metadata, notices, status::status};
+use super::{
+    App,
+    context::context,
+    metadata, notices,
+    status::status,
+    stream::{Events, events},
+};
 use crate::{
     config::IndexConfig,
     domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
@@ -25,6 +31,26 @@ pub struct Search(pub Arc<App>);
 
 #[tonic::async_trait]
 impl SearchService for Search {
+    type SearchStreamStream = Events<SearchEvent>;
+
+    async fn search_stream(
+        &self,
+        request: Request<SearchRequest>,
+    ) -> Result<Response<Self::SearchStreamStream>, Status> {
+        let reply = self.search(request).await?.into_inner();
+        Ok(events(move |sink, _| async move {
+            let ranking = v1::Ranking {
+                kind: v1::RankingKind::Final.into(),
+                reply: Some(reply),
+            };
+            sink.deliver(SearchEvent {
+                event: Some(v1::search_event::Event::Ranking(ranking)),
+            })
+            .await;
+            Ok(())
+        }))
+    }
+
     async fn search(
         &self,
         request: Request<SearchRequest>,
@@ -80,6 +106,7 @@ impl SearchService for Search {
 
 fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
     v1::Hit {
+        places: Vec::new(),
         docid: hit.docid.as_str().to_owned(),
         score: hit.score,
         uri: format!("qmd://{}/{}", hit.collection, hit.path),
@@ -101,6 +128,7 @@ fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
                 .iter()
                 .map(contribution_to_proto)
                 .collect(),
+            ..v1::Explain::default()
         }),
     }
 }
@@ -111,6 +139,7 @@ fn contribution_to_proto(part: &Contribution) -> v1::Contribution {
         rank: part.rank,
         raw_score: part.raw_score,
         contribution: part.contribution,
+        ..v1::Contribution::default()
     }
 }
 
