@@ -9,7 +9,7 @@ use std::{
 use qmd_proto::{
     ERROR_DOMAIN, Reason,
     v1::{
-        Hit, SearchReply, SearchRequest,
+        Hit, SearchEvent, SearchReply, SearchRequest,
         search_service_server::{SearchService, SearchServiceServer},
     },
 };
@@ -30,6 +30,15 @@ const LARGE: usize = 6 << 20;
 
 #[tonic::async_trait]
 impl SearchService for Answers {
+    type SearchStreamStream = tokio_stream::Empty<Result<SearchEvent, Status>>;
+
+    async fn search_stream(
+        &self,
+        _: Request<SearchRequest>,
+    ) -> Result<Response<Self::SearchStreamStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
+
     async fn search(
         &self,
         request: Request<SearchRequest>,
