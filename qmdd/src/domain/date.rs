@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use jiff::{
-    Timestamp, ToSpan,
+    Span, Timestamp, ToSpan,
     civil::{Date, DateTime},
     tz::Offset,
 };
@@ -49,6 +49,39 @@ fn moment(text: &str) -> Option<Range<i64>> {
     let clock = clock.split(['Z', 'z', '+', '-', ' ', '[']).next()?;
     let length = if clock.len() > 5 { 1 } else { 60 };
     Some(start..start + length)
+}
+
+/// The second since 1970 at which begins what a text names: a date in ISO 8601; `today` or `yesterday`;
+/// or the day that lies a number of days, weeks, months or years back: `7d`, `2w`, `3m`, `1y`. Days are
+/// those of UTC.
+pub fn beginning(text: &str, now: Timestamp) -> Option<i64> {
+    let back = match text {
+        "today" => Some(Span::new()),
+        "yesterday" => Some(1.day()),
+        _ => back(text),
+    };
+    match back {
+        Some(back) => midnight(Offset::UTC.to_datetime(now).date().checked_sub(back).ok()?),
+        None => seconds(text).map(|span| span.start),
+    }
+}
+
+/// How far back `7d` lies. No date in ISO 8601 ends in such a letter.
+fn back(text: &str) -> Option<Span> {
+    let unit = text.chars().next_back()?;
+    let number = text.strip_suffix(unit)?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (number, span) = (number.parse::<i32>().ok()?, Span::new());
+    match unit {
+        'd' => span.try_days(number),
+        'w' => span.try_weeks(number),
+        'm' => span.try_months(number),
+        'y' => span.try_years(number),
+        _ => return None,
+    }
+    .ok()
 }
 
 fn utc(time: DateTime) -> Option<i64> {
@@ -104,11 +137,56 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_lies_back_is_counted_in_days_of_the_calendar() {
+        let now: Timestamp = "2024-03-31T22:30:00Z".parse().unwrap();
+        for (text, day) in [
+            ("today", "2024-03-31"),
+            ("yesterday", "2024-03-30"),
+            ("0d", "2024-03-31"),
+            ("7d", "2024-03-24"),
+            ("2w", "2024-03-17"),
+            ("1m", "2024-02-29"),
+            ("3m", "2023-12-31"),
+            ("1y", "2023-03-31"),
+            ("2024-02", "2024-02-01"),
+            ("2023", "2023-01-01"),
+        ] {
+            let expected = seconds(day).map(|span| span.start);
+            assert_eq!(beginning(text, now), expected, "{text}");
+        }
+        assert_eq!(beginning("1970-01-01T00:01Z", now), Some(60));
+        for text in [
+            "",
+            "d",
+            "7",
+            "7h",
+            "-7d",
+            "+7d",
+            "7 d",
+            "7D",
+            "٧d",
+            "tomorrow",
+            "99999y",
+            "99999999999d",
+            "2147483647w",
+            "2024-13",
+        ] {
+            assert_eq!(beginning(text, now), None, "{text}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_text_breaks_it(text in "[0-9TZ:+ .é-]{0,30}") {
-            if let Some(span) = seconds(&text) {
+        fn no_text_breaks_it(text in "[0-9TZ:+ .édwmy-]{0,30}", now in any::<i32>()) {
+            let span = seconds(&text);
+            if let Some(span) = &span {
                 prop_assert!(span.start < span.end);
+            }
+            let now = Timestamp::from_second(now.into()).unwrap();
+            match beginning(&text, now) {
+                Some(start) if span.is_none() => prop_assert!(start <= now.as_second()),
+                start => prop_assert_eq!(start, span.map(|span| span.start)),
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Conditions on documents' metadata.
+//! Conditions on documents: on what they say of themselves, on their date and on their place.
 
 use std::ops::Range;
 
-use super::Scalar;
+use super::{CollectionName, Scalar};
 
-/// What a document's metadata must be like.
+/// What a document must be like: its metadata, its date, where it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// All of them hold; none holds for any document.
@@ -20,6 +20,83 @@ pub enum Filter {
         /// On its values.
         test: Test,
     },
+    /// The document's date is this second since 1970, or a later one. That is the date that the first of
+    /// [`DATE_KEYS`] with one gives, at its start; without any, when the file was last changed.
+    Since(i64),
+    /// It is in this collection.
+    Of(CollectionName),
+}
+
+/// The keys under which documents give their date, that which counts before the others first.
+pub const DATE_KEYS: [&str; 6] = [
+    "date",
+    "updated",
+    "modified",
+    "lastmod",
+    "published",
+    "created",
+];
+
+/// The keys under which documents give their tags.
+pub const TAG_KEYS: [&str; 8] = [
+    "tags",
+    "tag",
+    "topics",
+    "topic",
+    "keywords",
+    "keyword",
+    "categories",
+    "category",
+];
+
+impl Filter {
+    /// One that every document passes.
+    pub fn open() -> Self {
+        Self::All(Vec::new())
+    }
+
+    /// Whether it asks for nothing, so that every document passes.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::All(parts) if parts.iter().all(Self::is_open))
+    }
+
+    /// This and another one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (one, other) if other.is_open() => one,
+            (one, other) if one.is_open() => other,
+            (Self::All(mut parts), Self::All(others)) => {
+                parts.extend(others);
+                Self::All(parts)
+            }
+            (Self::All(mut parts), other) => {
+                parts.push(other);
+                Self::All(parts)
+            }
+            (one, other) => Self::All(vec![one, other]),
+        }
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// The documents with a tag, under any of [`TAG_KEYS`].
+    pub fn tagged(tag: &str) -> Self {
+        let tag = tag.trim_matches(['#', '/', ' ']).to_lowercase();
+        let keys = TAG_KEYS.into_iter();
+        let condition = |key: &str| Self::Key {
+            key: key.to_owned(),
+            test: Test::Tag(tag.clone()),
+        };
+        Self::Any(keys.map(condition).collect())
+    }
 }
 
 /// A condition on the values of a key. It holds when one value fulfils it; so none holds for a
@@ -53,6 +130,9 @@ pub enum Test {
     },
     /// A value is of this kind.
     Kind(Kind),
+    /// An element of a list is this tag (in lower case, without the `#`), or a tag below it, as `a/b` is
+    /// below `a`. A single text is taken for a list whose elements commas or spaces part.
+    Tag(String),
 }
 
 /// How two values are to each other.

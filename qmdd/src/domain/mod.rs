@@ -16,7 +16,7 @@ pub use address::{Address, AddressError, LineRange, Target};
 pub use collection::{Collection, CollectionName, CollectionNameError};
 pub use content::{ContentHash, DocId, DocIdError};
 pub use failure::{Failure, Reason};
-pub use filter::{Filter, Kind, Place, Relation, Test, Word};
+pub use filter::{DATE_KEYS, Filter, Kind, Place, Relation, TAG_KEYS, Test, Word};
 pub use hit::{Contribution, Hit, Mode, Stage, StageReport, StageState, Trouble};
 pub(crate) use metadata::number;
 pub use metadata::{Metadata, Property, Scalar};

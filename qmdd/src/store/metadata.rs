@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params, types::Value};
 
 use super::{Store, StoreError, id_list};
-use crate::domain::{Filter, Kind, Metadata, Place, Relation, Scalar, Test, Word, date};
+use crate::domain::{DATE_KEYS, Filter, Kind, Metadata, Place, Relation, Scalar, Test, Word, date};
 
 impl Store {
     /// The metadata of documents, in the order of the ids; empty for those that are gone.
@@ -107,7 +107,31 @@ fn expression(filter: &Filter, values: &mut Vec<Value>) -> String {
             let test = self::test(test, values);
             format!("id IN (SELECT document_id FROM metadata WHERE key = ? AND ({test}))")
         }
+        Filter::Since(time) => {
+            values.push((*time).into());
+            format!("{} >= ?", date_of_document())
+        }
+        Filter::Of(collection) => {
+            values.push(collection.as_str().to_owned().into());
+            "collection_id IN (SELECT collections.id FROM collections WHERE name = ?)".into()
+        }
     }
+}
+
+/// The date of a row of `documents`, in seconds since 1970. The plus signs keep SQLite from the indexes
+/// by key: a document's few rows are found by its id.
+fn date_of_document() -> String {
+    let keys: Vec<String> = DATE_KEYS.iter().map(|key| format!("'{key}'")).collect();
+    let ranks = keys.iter().enumerate();
+    let ranks: Vec<String> = ranks
+        .map(|(rank, key)| format!("WHEN {key} THEN {rank}"))
+        .collect();
+    format!(
+        "coalesce((SELECT time FROM metadata WHERE document_id = documents.id AND +time IS NOT NULL
+          AND +key IN ({}) ORDER BY CASE key {} END, seq LIMIT 1), mtime_ns / 1000000000)",
+        keys.join(", "),
+        ranks.join(" ")
+    )
 }
 
 /// A test as a condition on a row of `metadata`.
@@ -118,6 +142,20 @@ fn test(test: &Test, values: &mut Vec<Value>) -> String {
         Test::Contains(text) => {
             values.extend([text.clone().into(), text.clone().into()]);
             "CASE WHEN listed THEN folded = ? ELSE instr(folded, ?) > 0 END".into()
+        }
+        Test::Tag(tag) => {
+            // The end of a tag is a comma, or the slash before what is below it.
+            let list = format!("{},", tag.replace(' ', ","));
+            let below = format!("{}/", tag.replace(' ', ","));
+            let length = tag.chars().count() + 1;
+            values.extend([tag.clone().into(), format!("{tag}/").into()]);
+            values.extend([list, below].map(|end| format!(",{end}").into()));
+            let one = "ltrim(folded, '#')";
+            let many = "',' || replace(replace(folded, '#', ''), ' ', ',') || ','";
+            format!(
+                "CASE WHEN listed THEN {one} = ? OR substr({one}, 1, {length}) = ?
+                 ELSE instr({many}, ?) > 0 OR instr({many}, ?) > 0 END"
+            )
         }
         Test::Compare(relation, word) => compare(*relation, word, values),
         Test::Exactly {

@@ -14,7 +14,7 @@ use crate::domain::{CollectionName, Filter};
 pub struct Scope {
     /// The collections' names.
     pub collections: Vec<CollectionName>,
-    /// What the documents' metadata must be like.
+    /// What the documents must be like.
     pub filter: Option<Filter>,
 }
 
@@ -43,7 +43,7 @@ impl Allowed {
     /// Looks the collections up, and the documents where there is a filter.
     pub(super) fn of(connection: &Connection, scope: &Scope) -> rusqlite::Result<Self> {
         let whole = Self::collections(connection, &scope.collections)?;
-        let Some(filter) = &scope.filter else {
+        let Some(filter) = scope.filter.as_ref().filter(|filter| !filter.is_open()) else {
             return Ok(whole);
         };
         let (within, collections) = whole.condition("?1");

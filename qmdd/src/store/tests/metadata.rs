@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::{Filter, Scalar},
+    domain::{Filter, Scalar, TAG_KEYS, date},
     text::{filter, query::LexicalQuery},
 };
 
@@ -187,6 +187,128 @@ async fn filters_of_qmd_are_typed_and_exact() {
         let parsed = filter::parse(filter).unwrap();
         assert_eq!(fixture.passing(&parsed).await, expected, "{filter}");
     }
+}
+
+/// A document: its name, its values, and when its file was last changed.
+type Described<'a> = (&'a str, &'a [(&'a str, Scalar)], &'a str);
+
+/// These documents, in the collection `notes`.
+async fn of(documents: &[Described<'_>]) -> Fixture {
+    let fixture = Fixture::new(&["notes", "other"]).await;
+    let changes = documents.iter().map(|(path, values, changed)| {
+        let mut metadata = Metadata::default();
+        for (key, value) in *values {
+            metadata.set(key, value.clone());
+        }
+        let mut change = put_with(path, path, metadata);
+        if let Change::Put { file, .. } = &mut change {
+            file.stamp.mtime_ns = since(changed) * 1_000_000_000;
+        }
+        change
+    });
+    let changes = changes.collect();
+    fixture.store.apply(&name("notes"), changes).await.unwrap();
+    fixture
+}
+
+/// The second at which a date begins.
+fn since(text: &str) -> i64 {
+    date::seconds(text).unwrap().start
+}
+
+#[tokio::test]
+async fn a_document_has_a_date_of_its_own_or_its_files() {
+    let fixture = of(&[
+        ("file", &[("status", text("2020"))], "2024-03-01T12:00"),
+        ("date", &[("date", text("2024-02"))], "2030"),
+        (
+            "first",
+            &[
+                ("created", text("2030")),
+                ("modified", text("2024-01-15")),
+                ("date", text("soon")),
+            ],
+            "2030",
+        ),
+        ("number", &[("date", Scalar::Number(2024.0))], "1960"),
+    ])
+    .await;
+    for (from, expected) in [
+        ("1960", &["date", "file", "first", "number"][..]),
+        ("1960-01-02", &["date", "file", "first"]),
+        ("2024-01-15", &["date", "file", "first"]),
+        ("2024-01-15T00:00:01", &["date", "file"]),
+        ("2024-02", &["date", "file"]),
+        ("2024-02-02", &["file"]),
+        ("2024-03-01T12:00", &["file"]),
+        ("2024-03-01T12:00:01", &[]),
+    ] {
+        let later = Filter::Since(since(from));
+        assert_eq!(fixture.passing(&later).await, expected, "{from}");
+        let earlier = fixture.passing(&later.negated()).await;
+        assert_eq!(earlier.len() + expected.len(), 4, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn tags_are_elements_of_lists_with_all_that_is_below_them() {
+    let fixture = of(&[
+        ("one", &[("tags", text("Rust"))], "2024"),
+        (
+            "text",
+            &[("tags", text("#work/plans, rust #Search"))],
+            "2024",
+        ),
+        ("topic", &[("topics", text("rusty"))], "2024"),
+        ("other", &[("status", text("rust"))], "2024"),
+    ])
+    .await;
+    let mut listed = Metadata::default();
+    listed.set_list("keywords", vec![text("#Work"), text("Search engines")]);
+    let change = put_with("list", "list", listed);
+    fixture
+        .store
+        .apply(&name("notes"), vec![change])
+        .await
+        .unwrap();
+    for (tag, expected) in [
+        ("rust", &["one", "text"][..]),
+        ("#RUST", &["one", "text"]),
+        ("work", &["list", "text"]),
+        ("work/", &["list", "text"]),
+        ("work/plans", &["text"]),
+        ("plans", &[]),
+        ("search", &["text"]),
+        ("search engines", &["list"]),
+        ("Rusty", &["topic"]),
+        ("rus", &[]),
+        ("%", &[]),
+    ] {
+        let tagged = Filter::tagged(tag);
+        assert_eq!(fixture.passing(&tagged).await, expected, "{tag}");
+        let others = fixture.passing(&tagged.negated()).await;
+        assert_eq!(others.len() + expected.len(), 5, "{tag}");
+    }
+    assert!(TAG_KEYS.contains(&"tags"));
+}
+
+#[tokio::test]
+async fn a_filter_can_name_collections_and_ask_for_nothing() {
+    let fixture = documents().await;
+    let passing = async |filter: Filter| {
+        let scope = Scope {
+            filter: Some(filter),
+            ..scope(&["notes", "other"])
+        };
+        let list = fixture.store.list(scope, None, None, 100).await.unwrap();
+        list.into_iter().map(|one| one.path).collect::<Vec<_>>()
+    };
+    let of = |collection| Filter::Of(name(collection));
+    assert_eq!(passing(of("other")).await, ["elsewhere"]);
+    assert_eq!(passing(of("other").negated()).await.len(), 4);
+    assert_eq!(passing(of("unknown")).await, [""; 0]);
+    assert_eq!(passing(Filter::open()).await.len(), 5);
+    assert_eq!(passing(Filter::open().negated()).await, [""; 0]);
 }
 
 #[tokio::test]
