@@ -23,6 +23,7 @@ pub(super) fn parse(text: &str) -> Result<Filter, FilterError> {
         let mut fault = at_column(before + 1, message);
         if error.line() > 1 {
             fault.place = format!("line {}, {}", error.line(), fault.place);
+            fault.column = None;
         }
         fault
     })?;
@@ -51,6 +52,7 @@ impl Path {
             } else {
                 format!("at {}", self.0)
             },
+            column: None,
             message: message.into(),
         }
     }

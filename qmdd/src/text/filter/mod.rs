@@ -20,6 +20,8 @@ const MAX_CONDITIONS: usize = 256;
 pub struct FilterError {
     /// `column 7`, counted in characters from 1; in JSON that parses, the path to the value.
     pub place: String,
+    /// That column, where it is one of the first line.
+    pub column: Option<usize>,
     /// What is wrong there.
     pub message: String,
 }
@@ -43,6 +45,7 @@ pub fn parse_all(texts: &[String]) -> Result<Option<Filter>, FilterError> {
     if texts.len() > MAX_DEPTH {
         return Err(FilterError {
             place: format!("filter {}", MAX_DEPTH + 1),
+            column: None,
             message: format!("there may be {MAX_DEPTH} filters"),
         });
     }
@@ -67,14 +70,20 @@ pub fn parse_all(texts: &[String]) -> Result<Option<Filter>, FilterError> {
 /// What starts with `{` is JSON in the manner of QMD.
 pub fn parse(text: &str) -> Result<Filter, FilterError> {
     if text.len() > MAX_BYTES {
-        return Err(FilterError {
-            place: "column 1".into(),
-            message: format!("it has {} bytes, the limit is {MAX_BYTES}", text.len()),
-        });
+        let length = text.len();
+        return Err(at_column(
+            1,
+            format!("it has {length} bytes, the limit is {MAX_BYTES}"),
+        ));
     }
     if text.trim_start().starts_with('{') {
         return json::parse(text);
     }
+    parse_words(text)
+}
+
+/// Parses a filter that is not JSON.
+pub(super) fn parse_words(text: &str) -> Result<Filter, FilterError> {
     let mut parser = Parser {
         tokens: tokens(text)?,
         at: 0,
@@ -250,6 +259,7 @@ impl Parser {
 fn at_column(column: usize, message: impl Into<String>) -> FilterError {
     FilterError {
         place: format!("column {column}"),
+        column: Some(column),
         message: message.into(),
     }
 }
@@ -287,6 +297,7 @@ mod tests {
                 Test::Compare(relation, word) => format!("{key}{relation:?}:{}", word.text),
                 other => format!("{key}:{other:?}"),
             },
+            other => format!("{other:?}"),
         }
     }
 

@@ -1,11 +1,11 @@
-//! The grammar of lexical queries. The store tokenises and runs them.
+//! What is looked for by words. The store tokenises it and runs it.
 
-use crate::domain::{Failure, Reason};
+use super::{
+    Fault, MAX_BYTES, QueryError,
+    scan::{Items, What},
+};
 
-/// Longest query, in bytes.
-pub const MAX_BYTES: usize = 16 * 1024;
-
-/// A parsed query.
+/// A search by words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LexicalQuery {
     /// A hit holds one of these at least; more of them rank it higher. Never empty.
@@ -37,85 +37,28 @@ pub enum Field {
     Path,
 }
 
-/// What is typed before a term to bind it.
-const FIELDS: [(&str, Field); 2] = [("title:", Field::Title), ("path:", Field::Path)];
-
-/// The text is no query.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// No letter or digit in it.
-    #[error("the query has no words in it")]
-    Empty,
-    /// Over the limit.
-    #[error("the query has {bytes} bytes, the limit is {limit}")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// [`MAX_BYTES`].
-        limit: usize,
-    },
-    /// It says only what not to find.
-    #[error("the query only excludes words")]
-    OnlyNegations,
-}
-
-impl Failure for QueryError {
-    fn reason(&self) -> Reason {
-        match self {
-            Self::Empty => Reason::QueryEmpty,
-            Self::TooLong { .. } => Reason::QueryTooLong,
-            Self::OnlyNegations => Reason::QuerySyntax,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Empty => "name at least one word, as in `qmdctl search \"heat transfer\"`",
-            Self::TooLong { .. } => "send a shorter query",
-            Self::OnlyNegations => "add a word to look for, as in `qmdctl search \"wing -tail\"`",
-        };
-        Some(hint.to_owned())
-    }
-}
-
 impl LexicalQuery {
-    /// Parses what a person typed. Words are separated by white space:
-    ///
-    /// - `"two words"` is a phrase; a quote without its partner is an ordinary character;
-    /// - `-word` and `-"two words"` exclude; `--flag` is a word;
-    /// - `wor*` and `"two wor"*` match words that begin so;
-    /// - `title:word` and `path:"two words"` look in the title, in the path;
-    /// - anything else is a word, punctuation in it kept (`foo_bar`, `a.b.c`, `C++`). What holds
-    ///   no letter or digit is passed over.
+    /// Parses words that do not come from a person, and so narrow nothing: all of [`super::Query::parse`]'s
+    /// plain text, but for `in:`, `tag:` and the like.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         if text.len() > MAX_BYTES {
-            return Err(QueryError::TooLong {
+            return Err(QueryError::whole(Fault::TooLong {
                 bytes: text.len(),
                 limit: MAX_BYTES,
-            });
+            }));
         }
         let (mut any, mut none) = (Vec::new(), Vec::new());
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let negated = rest
-                .strip_prefix('-')
-                .filter(|tail| tail.starts_with(char::is_alphanumeric) || quoted(tail).is_some());
-            let (field, rest_of_term) = field(negated.unwrap_or(rest));
-            let (term, tail) = next_term(rest_of_term);
-            let term = Term { field, ..term };
-            if term.text.contains(char::is_alphanumeric) {
-                let list = if negated.is_some() {
-                    &mut none
-                } else {
-                    &mut any
-                };
+        for item in Items::new(text, 0..text.len(), false) {
+            if let What::Term(term) = item.what
+                && term.is_searchable()
+            {
+                let list = if item.negated { &mut none } else { &mut any };
                 list.push(term);
             }
-            rest = tail.trim_start();
         }
         match (any.is_empty(), none.is_empty()) {
-            (true, true) => Err(QueryError::Empty),
-            (true, false) => Err(QueryError::OnlyNegations),
+            (true, true) => Err(QueryError::whole(Fault::Empty)),
+            (true, false) => Err(QueryError::whole(Fault::OnlyExcludes)),
             (false, _) => Ok(Self { any, none }),
         }
     }
@@ -130,44 +73,11 @@ impl LexicalQuery {
     }
 }
 
-/// Takes a term off a text that starts with one.
-fn next_term(text: &str) -> (Term, &str) {
-    if let Some((inner, tail)) = quoted(text) {
-        let open = tail.strip_prefix('*');
-        let term = Term {
-            text: inner.trim().to_owned(),
-            phrase: true,
-            prefix: open.is_some(),
-            field: None,
-        };
-        return (term, open.unwrap_or(tail));
+impl Term {
+    /// Whether it holds a letter or a digit.
+    pub(super) fn is_searchable(&self) -> bool {
+        self.text.contains(char::is_alphanumeric)
     }
-    let (word, tail) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
-    let stem = word.trim_end_matches('*');
-    (
-        Term {
-            text: stem.to_owned(),
-            phrase: false,
-            prefix: stem.len() < word.len(),
-            field: None,
-        },
-        tail,
-    )
-}
-
-/// The field that a text starts with the name of, and what follows the name. `title: x` names none.
-fn field(text: &str) -> (Option<Field>, &str) {
-    let named = FIELDS.iter().find_map(|(name, field)| {
-        let rest = text.strip_prefix(name)?;
-        let bound = rest.starts_with(char::is_alphanumeric) || quoted(rest).is_some();
-        bound.then_some((Some(*field), rest))
-    });
-    named.unwrap_or((None, text))
-}
-
-/// What stands in the quotes that a text starts with, and what follows them.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    text.strip_prefix('"')?.split_once('"')
 }
 
 #[cfg(test)]
@@ -220,6 +130,7 @@ mod tests {
             ("\"a\"b", "<a> b |"),
             ("a - b & ? \"\" \"..\" *", "a b |"),
             ("東京 タワー*", "東京 タワー* |"),
+            ("in:notes -tag:x std::fs", "in:notes std::fs | tag:x"),
             ("--\"a b\"", "--\"a b\" |"),
             (
                 "title:wing -path:old* path:\"a b\" title: x Title:y",
@@ -235,19 +146,19 @@ mod tests {
         for text in ["", " \n", "?!", "\"\"", "- * --", "-"] {
             assert_eq!(
                 LexicalQuery::parse(text),
-                Err(QueryError::Empty),
+                Err(QueryError::whole(Fault::Empty)),
                 "{text:?}"
             );
         }
         assert_eq!(
             LexicalQuery::parse("-a -\"b c\""),
-            Err(QueryError::OnlyNegations)
+            Err(QueryError::whole(Fault::OnlyExcludes))
         );
         assert!(LexicalQuery::parse(&"a".repeat(MAX_BYTES)).is_ok());
-        let too_long = QueryError::TooLong {
+        let too_long = QueryError::whole(Fault::TooLong {
             bytes: MAX_BYTES + 1,
             limit: MAX_BYTES,
-        };
+        });
         assert_eq!(
             LexicalQuery::parse(&"a".repeat(MAX_BYTES + 1)),
             Err(too_long)
@@ -273,9 +184,11 @@ mod tests {
                     }
                     prop_assert!(!query.words().is_empty());
                 }
-                Err(QueryError::OnlyNegations) => prop_assert!(text.contains('-')),
+                Err(error) if error.fault == Fault::OnlyExcludes => {
+                    prop_assert!(text.contains('-'));
+                }
                 Err(error) => {
-                    prop_assert_eq!(error, QueryError::Empty);
+                    prop_assert_eq!(error.fault, Fault::Empty);
                     prop_assert!(!text.contains(char::is_alphanumeric));
                 }
             }
