@@ -112,12 +112,13 @@ pub fn digest(parts: &[Gated]) -> String {
     hex::encode(Sha256::digest(lines.join("\n")))
 }
 
-/// A project's configuration as far as it is in force. Inference is the user's own affair, so what
-/// it says of Modal never counts.
+/// A project's configuration as far as it is in force. Inference is the user's own affair, and so is
+/// what a click on a link starts: what it says of Modal and of links never counts.
 #[must_use]
 pub fn admit(config: &IndexConfig, root: &Path, trusted: impl Fn(&str) -> bool) -> IndexConfig {
     let mut admitted = IndexConfig {
         modal: ModalConfig::default(),
+        editor_uri: None,
         ..config.clone()
     };
     let parts = gated(config, root);
@@ -187,13 +188,14 @@ mod tests {
     #[test]
     fn what_stays_inside_needs_no_trust() {
         let text = "global_context: x\nmodels: {embed: hf:a/b/c.gguf}\nmodal: {inference: true}\n\
-                    collections:\n  a: {path: docs}\n  b: {path: .}\n  c: {path: later/new}\n  \
+                    editor_uri: 'x:{path}'\ncollections:\n  a: {path: docs}\n  b: {path: .}\n  c: {path: later/new}\n  \
                     d: {path: docs/../docs}\n";
         let (_home, root, config) = project(text);
         assert_eq!(gated(&config, &root), []);
         let admitted = admit(&config, &root, |_| false);
         assert_eq!(admitted.collections, config.collections);
         assert!(config.modal.inference && !admitted.modal.inference);
+        assert!(config.editor_uri.is_some() && admitted.editor_uri.is_none());
     }
 
     #[test]

@@ -446,6 +446,21 @@ impl Indexes {
             .collect()
     }
 
+    /// The template of links: that of an index's configuration, else that of the user's own index.
+    pub(super) fn editor_uri(&self, config: &IndexConfig) -> Option<String> {
+        let file = self.dirs.index_config(DEFAULT_INDEX);
+        if config.editor_uri.is_some() || config.file == file {
+            return config.editor_uri.clone();
+        }
+        let own = |index: &Arc<Index>| index.project.is_none() && index.name == DEFAULT_INDEX;
+        let users = match self.opened().iter().find(|index| own(index)) {
+            Some(index) => index.config(),
+            None => IndexConfig::load(&file).map(Arc::new),
+        };
+        // Links are no reason to fail: those to the files are as good.
+        users.ok()?.editor_uri.clone()
+    }
+
     /// Closes an index, once what was begun by hand is done, so that its database can be replaced.
     /// Until the result is dropped, whoever asks for it is told that it is being repaired.
     pub(super) async fn take_out(&self, database: &Path) -> Result<TakenOut<'_>, Status> {

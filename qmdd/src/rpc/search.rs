@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{
     App,
-    context::context,
+    context::{context, file_path},
     metadata, notices,
     status::status,
     stream::{Events, events},
@@ -99,14 +99,19 @@ impl SearchService for Search {
             hits: hits.collect(),
             stages: outcome.stages.into_iter().map(stage_to_proto).collect(),
             elapsed_us: outcome.elapsed.as_micros() as u64,
+            editor_uri: self.0.indexes.editor_uri(&config).unwrap_or_default(),
             notices,
         }))
     }
 }
 
 fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
+    let mut collections = config.collections.iter();
+    let collection = collections.find(|known| known.name == hit.collection);
     v1::Hit {
         places: Vec::new(),
+        // A collection may leave the configuration while it is searched.
+        file_path: collection.map_or_else(String::new, |known| file_path(known, &hit.path)),
         docid: hit.docid.as_str().to_owned(),
         score: hit.score,
         uri: format!("qmd://{}/{}", hit.collection, hit.path),
