@@ -6,12 +6,6 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::help;
 
-/// Hits shown unless `-n` says otherwise: few for people, more for programs.
-const DEFAULT_LIMIT: u32 = 5;
-const DEFAULT_LIMIT_JSON: u32 = 20;
-/// What `--all` means.
-const ALL: u32 = 100_000;
-
 /// How output is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -41,67 +35,6 @@ impl FormatArgs {
     /// The format chosen.
     pub(crate) fn format(self) -> Format {
         if self.json { Format::Json } else { self.format }
-    }
-}
-
-/// `query`, `search` and `vsearch`.
-#[derive(Debug, Args)]
-pub(crate) struct SearchArgs {
-    /// What to look for; several words are one query
-    #[arg(required = true, value_name = "QUERY")]
-    words: Vec<String>,
-    /// Show at most N hits [default: 5, with json 20]
-    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    limit: Option<u32>,
-    /// Show every hit
-    #[arg(long, conflicts_with = "limit")]
-    all: bool,
-    /// Search the collection NAME alone; may be repeated
-    #[arg(short = 'c', long = "collection", value_name = "NAME")]
-    pub(crate) collections: Vec<String>,
-    /// Only documents whose front matter passes FILTER, as in 'status = draft'; may be repeated
-    #[arg(long = "filter", value_name = "FILTER")]
-    pub(crate) filters: Vec<String>,
-    /// Drop hits that score below S, between 0 and 1
-    #[arg(long, value_name = "S", value_parser = score)]
-    pub(crate) min_score: Option<f64>,
-    /// Show whole documents instead of passages
-    #[arg(long)]
-    pub(crate) full: bool,
-    /// Show where each score comes from
-    #[arg(long)]
-    pub(crate) explain: bool,
-    /// Fail when part of the search could not run
-    #[arg(long)]
-    pub(crate) strict: bool,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
-}
-
-impl SearchArgs {
-    /// The query text.
-    pub(crate) fn query(&self) -> String {
-        self.words.join(" ")
-    }
-
-    /// How many hits to ask for.
-    pub(crate) fn limit(&self) -> u32 {
-        let default = match self.format.format() {
-            Format::Cli => DEFAULT_LIMIT,
-            Format::Json => DEFAULT_LIMIT_JSON,
-        };
-        if self.all {
-            ALL
-        } else {
-            self.limit.unwrap_or(default)
-        }
-    }
-}
-
-fn score(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(score) if (0.0..=1.0).contains(&score) => Ok(score),
-        _ => Err("expected a number between 0 and 1".to_owned()),
     }
 }
 

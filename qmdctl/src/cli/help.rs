@@ -31,10 +31,13 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
 ];
 
-pub(super) const QUERY: &str = "Example:
-  qmdctl query \"how does heating affect a thin wing\" -n 10";
+pub(super) const QUERY: &str = "Examples:
+  qmdctl query \"how does heating affect a thin wing\" -n 10
+  qmdctl query $'lex: \"thin wing\" heat\\nvec: how does heating affect a wing' --format jsonl
+  qmdctl query \"heat\" --intent \"thermal stress in aircraft\" --budget 300ms --explain";
 pub(super) const SEARCH: &str = "Examples:
   qmdctl search 'boundary layer' -c papers --json
+  qmdctl search heat --format files --full-path
   qmdctl search heat --filter 'status = draft' --filter 'topics contains wings'";
 pub(super) const VSEARCH: &str = "Example:
   qmdctl vsearch \"keeping notes private\" --min-score 0.4";

@@ -5,6 +5,7 @@ mod help;
 mod modal;
 mod models;
 mod project;
+mod search;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -12,7 +13,7 @@ pub(crate) use self::{
     args::{
         AddArgs, CleanupArgs, CollectionArgs, CollectionCommand, ContextAddArgs, ContextCommand,
         DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs, GetArgs, ImportQmdArgs, LogsArgs,
-        LsArgs, PlaceArgs, RenameArgs, SearchArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
+        LsArgs, PlaceArgs, RenameArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
     },
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
@@ -20,6 +21,7 @@ pub(crate) use self::{
     },
     models::{ModelArgs, ModelsCommand, PullArgs, RoleName, RolesArgs, UseArgs, VerifyArgs},
     project::{InitArgs, TrustArgs, TrustVerb},
+    search::{SearchArgs, SearchFormat},
 };
 
 /// Instant, private, local search over your notes
@@ -113,7 +115,7 @@ impl Cli {
     pub(crate) fn format(&self) -> Format {
         match &self.command {
             Command::Query(args) | Command::Search(args) | Command::Vsearch(args) => {
-                args.format.format()
+                args.format().of_errors()
             }
             Command::Get(args) => args.format.format(),
             Command::Cleanup(args) => args.format.format(),
@@ -155,6 +157,8 @@ pub(crate) fn parse() -> Cli {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
@@ -180,6 +184,10 @@ mod tests {
         assert_eq!(search("search heat --json").limit(), 20);
         assert_eq!(search("query heat --format json -n 7").limit(), 7);
         assert_eq!(search("vsearch heat --all").limit(), 100_000);
+        assert_eq!(search("search heat --format jsonl").limit(), 20);
+        assert_eq!(search("search heat --files").limit(), 20);
+        assert_eq!(search("search heat --csv").limit(), 5);
+        assert_eq!(search("search heat --format trec").limit(), 1000);
         assert!(parse("search heat --all -n 3").is_err());
         assert!(parse("search heat -n 0").is_err());
     }
@@ -200,9 +208,50 @@ mod tests {
     #[test]
     fn words_form_one_query_and_collections_add_up() {
         let args = search("deep-search wing heat -c a -c b --min-score 0.5");
-        assert_eq!(args.query(), "wing heat");
+        assert_eq!(args.query().as_deref(), Some("wing heat"));
         assert_eq!(args.collections, ["a", "b"]);
         assert_eq!(args.min_score, Some(0.5));
+    }
+
+    #[test]
+    fn a_dash_alone_is_standard_input() {
+        assert_eq!(search("query -").query(), None);
+        assert_eq!(search("query - x").query().as_deref(), Some("- x"));
+    }
+
+    #[test]
+    fn formats_have_a_long_and_a_short_form() {
+        for format in SearchFormat::ALL {
+            let value = format.to_possible_value().unwrap();
+            let long = search(&format!("search heat --format {}", value.get_name()));
+            assert_eq!(long.format(), format);
+        }
+        for (flag, format) in [
+            ("--json", SearchFormat::Json),
+            ("--csv", SearchFormat::Csv),
+            ("--md", SearchFormat::Md),
+            ("--xml", SearchFormat::Xml),
+            ("--files", SearchFormat::Files),
+        ] {
+            assert_eq!(search(&format!("search heat {flag}")).format(), format);
+        }
+        let errors = |line: &str| parse(line).unwrap().format();
+        assert_eq!(errors("query heat --format jsonl"), Format::Json);
+        assert_eq!(errors("query heat --csv"), Format::Cli);
+    }
+
+    #[test]
+    fn what_models_do_is_left_to_the_profile_or_said() {
+        let args = search("query heat");
+        assert_eq!((args.expand(), args.rerank()), (None, None));
+        assert_eq!((args.candidate_limit(), args.budget_ms()), (0, 0));
+        let args = search("query heat --no-expand --rerank -C 9 --budget 1.5s --intent cooling");
+        assert_eq!((args.expand(), args.rerank()), (Some(false), Some(true)));
+        assert_eq!((args.candidate_limit(), args.budget_ms()), (9, 1_500));
+        assert_eq!(args.intent.as_deref(), Some("cooling"));
+        // QMD's, which mean nothing here.
+        let args = search("query heat --no-gpu --chunk-strategy regex --line-numbers --full-path");
+        assert!(args.no_gpu && args.chunk_strategy.is_some());
     }
 
     #[test]
@@ -212,6 +261,12 @@ mod tests {
             "search heat --frobnicate",
             "search heat --format yaml",
             "search heat --json --format cli",
+            "search heat --json --csv",
+            "search heat --budget soon",
+            "search heat --rerank --no-rerank",
+            "search heat --expand --no-expand",
+            "search heat -C 0",
+            "search heat --chunk-strategy whole",
             "search heat --min-score 1.5",
             "search heat --min-score nan",
             "get",

@@ -9,13 +9,14 @@ use std::{
 use qmd_proto::{
     ERROR_DOMAIN, Reason,
     v1::{
-        Hit, SearchEvent, SearchReply, SearchRequest,
+        Hit, Ranking, RankingKind, SearchEvent, SearchReply, SearchRequest,
+        search_event::Event,
         search_service_server::{SearchService, SearchServiceServer},
     },
 };
 use tempfile::TempDir;
 use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Once, wrappers::UnixListenerStream};
 use tonic::{Response, metadata::MetadataMap, transport::Server};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -30,13 +31,19 @@ const LARGE: usize = 6 << 20;
 
 #[tonic::async_trait]
 impl SearchService for Answers {
-    type SearchStreamStream = tokio_stream::Empty<Result<SearchEvent, Status>>;
+    type SearchStreamStream = Once<Result<SearchEvent, Status>>;
 
     async fn search_stream(
         &self,
-        _: Request<SearchRequest>,
+        request: Request<SearchRequest>,
     ) -> Result<Response<Self::SearchStreamStream>, Status> {
-        Ok(Response::new(tokio_stream::empty()))
+        let ranking = Ranking {
+            kind: RankingKind::Final.into(),
+            reply: Some(self.search(request).await?.into_inner()),
+        };
+        Ok(Response::new(tokio_stream::once(Ok(SearchEvent {
+            event: Some(Event::Ranking(ranking)),
+        }))))
     }
 
     async fn search(
@@ -156,6 +163,12 @@ async fn large_replies_arrive_and_errors_keep_their_reason() {
         .unwrap()
         .into_inner();
     assert_eq!(reply.hits[0].body.as_ref().unwrap().len(), LARGE);
+    let stream = client.search().search_stream(query("x")).await.unwrap();
+    let event = stream.into_inner().message().await.unwrap().unwrap().event;
+    let Some(Event::Ranking(ranking)) = event else {
+        panic!("no ranking: {event:?}");
+    };
+    assert_eq!(ranking.reply, Some(reply));
     let failure = Failure::from(client.search().search(query("fail")).await.unwrap_err());
     assert_eq!(failure.reason, "QUERY_EMPTY");
     let unknown = client

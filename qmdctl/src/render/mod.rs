@@ -1,18 +1,23 @@
 //! What the user sees. The only place that prints: results go to standard output, all else to
 //! standard error. What is shown is put together as text first, by functions without effects.
 
+mod board;
 mod cleanup;
 mod collections;
 mod contexts;
 mod daemon;
 mod doctor;
 mod document;
+#[cfg(test)]
+pub(crate) mod emulated;
+mod escape;
 mod explain;
 mod followed;
 mod highlight;
 mod import;
 mod jobs;
 mod json;
+mod link;
 mod listing;
 mod metadata;
 mod modal;
@@ -23,8 +28,10 @@ mod progress;
 mod search;
 mod status;
 mod table;
+mod terminal;
 mod text;
 mod trust;
+mod wrap;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -33,6 +40,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    board::Board,
     cleanup::{cleaned, cleaned_json},
     collections::{collection, collection_json, collection_list, collection_list_json},
     contexts::{contexts, contexts_json, place},
@@ -50,8 +58,9 @@ pub(crate) use self::{
     models::{model_list, model_list_json},
     notice::Notice,
     progress::{Progress, Step},
-    search::{hits, hits_json, timing},
+    search::{Answer, Look, hits, status as search_status, timing},
     status::{model_states, model_states_json, status, status_json},
+    terminal::{Size, Terminal},
     text::{clean, count, size},
     trust::{trust, trust_json, trust_parts, trust_state, trusted, trusted_json},
 };
@@ -83,6 +92,11 @@ impl Screen {
         self.format
     }
 
+    /// Whether only results and errors are wanted.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether details are wanted.
     pub(crate) fn is_verbose(self) -> bool {
         self.verbose
@@ -107,6 +121,15 @@ impl Screen {
         out.write_all(bytes)
             .and_then(|()| out.flush())
             .map_err(|error| unwritten(&error))
+    }
+
+    /// Prints what a program reads: byte by byte, but for a terminal without what that would obey.
+    pub(crate) fn print_data(text: &str) -> Result<()> {
+        if Self::is_terminal() {
+            Self::print_raw(clean(text).as_bytes())
+        } else {
+            Self::print_raw(text.as_bytes())
+        }
     }
 
     /// Prints what a command has done, unless quiet.
@@ -169,7 +192,8 @@ fn tell(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
-fn unwritten(error: &io::Error) -> Error {
+/// What a failure to write a result comes to.
+pub(crate) fn unwritten(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Error::BrokenPipe;
     }

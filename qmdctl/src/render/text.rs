@@ -32,7 +32,12 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 
 /// The same on one line.
 pub(super) fn clean_line(text: &str) -> String {
-    clean(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&clean(text))
+}
+
+/// A text on one line: each run of blanks and line ends is a space.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// `1 file`, `2 files`.
