@@ -8,6 +8,7 @@ mod outcome;
 mod programs;
 mod random;
 mod sandbox;
+mod terminal;
 
 pub mod calls;
 pub mod corpus;
@@ -25,4 +26,5 @@ pub use self::{
     programs::{program, workspace},
     random::Random,
     sandbox::Sandbox,
+    terminal::Terminal,
 };
