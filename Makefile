@@ -57,6 +57,9 @@ bench-engine: build models ## measure the inference engine by itself (the same v
 bench-lexical: build ## measure search by words, also in a large index (QMD_BENCH_DATA)
 	target/release/bench lexical
 
+bench-fusion: build models ## sweep the weights of hybrid search (QMD_BENCH_DATA)
+	target/release/bench fusion
+
 bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
 	target/release/bench remote
 

@@ -181,6 +181,8 @@ reasons! {
     /// The remote end of inference failed, or what it answers makes no sense.
     RemoteFailed = "REMOTE_FAILED", Unavailable, 72;
 
+    /// The time that a search was given was up before all of it was done.
+    BudgetSpent = "BUDGET_SPENT", DeadlineExceeded, 76;
     /// With `--strict`: the answer is made of less than was asked for.
     PartialAnswer = "PARTIAL_ANSWER", FailedPrecondition, 75;
 

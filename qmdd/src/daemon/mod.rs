@@ -41,6 +41,7 @@ use crate::{
         App, Backends, Control, DEFAULT_INDEX, Document, Gate, IndexAdmin, Indexes, Inference,
         Projects, Roles, Search,
     },
+    search::Pace,
 };
 
 pub use error::DaemonError;
@@ -75,6 +76,7 @@ pub async fn run(settings: Settings) -> Result<(), DaemonError> {
     let modal = Roles::modal(&settings);
     let backends = Arc::new(Backends::new(maker(&settings)?, &settings, &modal));
     let app = Arc::new(App {
+        pace: Pace::default(),
         indexes: Indexes::new(
             settings.dirs.clone(),
             Arc::clone(&backends),

@@ -1,6 +1,6 @@
 //! What a search yields.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{CollectionName, DocId, Failure, Metadata, Reason};
 
@@ -22,6 +22,10 @@ pub enum Stage {
     Lexical,
     /// Nearest-chunk retrieval.
     Vector,
+    /// Retrieval by what a generator makes of the query.
+    Expand,
+    /// Candidates read by a reranker.
+    Rerank,
 }
 
 /// What became of a stage.
@@ -33,6 +37,8 @@ pub enum StageState {
     Partial(Trouble),
     /// Was asked for and could not run.
     Missing(Trouble),
+    /// Was not needed.
+    Skipped,
 }
 
 /// Why a stage is partial or missing, or something else is not as it should be.
@@ -66,19 +72,52 @@ pub struct StageReport {
     pub state: StageState,
     /// Wall time.
     pub elapsed: Duration,
+    /// How many candidates a reranker has scored, of how many.
+    pub scored: (usize, usize),
 }
 
-/// One list's part in a score.
+/// One list's part in a score, or the reranker's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contribution {
     /// The list.
     pub source: Stage,
-    /// Rank in it, from 1.
+    /// Rank in it, from 1; 0 of what a reranker adds.
     pub rank: u32,
     /// The list's own score.
     pub raw_score: f64,
     /// What it added to the final score.
     pub contribution: f64,
+    /// What the list was searched for.
+    pub query: Arc<str>,
+    /// How much the list counts, of 1 for all of them.
+    pub weight: f64,
+    /// Whether a generator, not the user, asked for it.
+    pub expanded: bool,
+}
+
+/// Where a score comes from:
+/// `score = (1 − rerank_weight) · confidence · fused + rerank_weight · rerank`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// Together the score.
+    pub parts: Vec<Contribution>,
+    /// What the retrievals make of the document, in [0, 1].
+    pub fused: f64,
+    /// What the reranker says, in [0, 1]; `None` where it was not asked.
+    pub rerank: Option<f64>,
+    /// How much it says, in [0, 1]; 0 where it was not asked.
+    pub rerank_weight: f64,
+    /// How sure the retrievals are of their best document, in [0, 1].
+    pub confidence: f64,
+}
+
+/// A passage of a document that matched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Passage {
+    /// First and last line, from 1.
+    pub lines: (u32, u32),
+    /// Cosine of its vector and the query's.
+    pub similarity: f64,
 }
 
 /// A document that answers a query.
@@ -111,5 +150,7 @@ pub struct Hit {
     /// Context descriptions that apply, general first, joined by blank lines.
     pub context: String,
     /// Where the score came from.
-    pub contributions: Vec<Contribution>,
+    pub explanation: Explanation,
+    /// Where else it matched, best first.
+    pub places: Vec<Passage>,
 }

@@ -17,7 +17,9 @@ pub use collection::{Collection, CollectionName, CollectionNameError};
 pub use content::{ContentHash, DocId, DocIdError};
 pub use failure::{Failure, Reason};
 pub use filter::{DATE_KEYS, Filter, Kind, Place, Relation, TAG_KEYS, Test, Word};
-pub use hit::{Contribution, Hit, Mode, Stage, StageReport, StageState, Trouble};
+pub use hit::{
+    Contribution, Explanation, Hit, Mode, Passage, Stage, StageReport, StageState, Trouble,
+};
 pub(crate) use metadata::number;
 pub use metadata::{Metadata, Property, Scalar};
 pub use region::{Compute, RegionError, Routing};

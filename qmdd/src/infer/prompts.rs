@@ -172,6 +172,12 @@ pub struct ExpandPrompt {
     pub sampling: Sampling,
 }
 
+/// Whether a generator was trained to expand queries, as QMD's was.
+pub fn is_for_expansion(model: &ModelInfo) -> bool {
+    let name = model.name.to_lowercase();
+    name.contains("query-expansion") || name.contains("query expansion")
+}
+
 /// The prompt that makes a generator expand a search query into `lex:`, `vec:` and `hyde:` lines.
 ///
 /// QMD's fine-tuned model gets the prompt and the sampling it was trained with; other instruct
@@ -180,9 +186,7 @@ pub struct ExpandPrompt {
 pub fn expand(model: &ModelInfo, query: &str) -> ExpandPrompt {
     // The query is one line of the prompt, whatever the user typed.
     let query = query.split_whitespace().collect::<Vec<_>>().join(" ");
-    let tuned = model.name.to_lowercase().contains("query-expansion")
-        || model.name.to_lowercase().contains("query expansion");
-    let (instruction, grammar, max_tokens) = if tuned {
+    let (instruction, grammar, max_tokens) = if is_for_expansion(model) {
         (
             format!("/no_think Expand this search query: {query}"),
             TUNED_GRAMMAR,

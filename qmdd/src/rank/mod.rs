@@ -1,4 +1,6 @@
 //! Scores and their fusion. Pure arithmetic.
 
-pub mod rrf;
+pub mod blend;
+pub mod convex;
+pub mod hybrid;
 pub mod score;

@@ -51,7 +51,7 @@ pub use search::Search;
 #[cfg(not(feature = "modal"))]
 use no_modal as modal;
 
-use crate::config::Settings;
+use crate::{config::Settings, search::Pace};
 
 /// What every service works on.
 pub struct App {
@@ -61,6 +61,8 @@ pub struct App {
     pub backends: Arc<Backends>,
     /// Which model each role has.
     pub roles: Roles,
+    /// How quick the reranker was so far.
+    pub pace: Pace,
     /// The daemon's settings.
     pub settings: Settings,
     /// The socket it really serves.

@@ -1,7 +1,12 @@
-//! The search pipeline: parse, retrieve, fuse, and say what was missing.
+//! The search pipeline: retrieve, fuse, expand, rerank, blend, and say what was missing.
 
+mod candidates;
 mod error;
+mod expand;
+mod fusion;
 mod present;
+mod request;
+mod rerank;
 mod retrieve;
 
 use std::time::{Duration, Instant};
@@ -9,197 +14,299 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    present::Ranked,
-    retrieve::{LexicalRun, VectorRun},
+    fusion::{Fused, Reranked},
+    present::Documents,
+    rerank::Reading,
+    retrieve::{Asked, Retrieved, retrieve},
 };
 use crate::{
-    domain::{Contribution, Hit, Mode, Stage, StageReport, StageState},
-    infer::backend::Backend,
-    rank::{rrf, score},
-    store::{Scope, Store},
-    text::query::LexicalQuery,
+    domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
+    infer::backend::{Backend, Call, ModelState},
+    store::Store,
+    text::query::Expansion,
 };
 
-pub use error::SearchError;
+pub use self::{
+    error::SearchError,
+    request::{Listener, Outcome, Progress, Request, Silent, Wish},
+    rerank::Pace,
+};
 
-/// Hits each list contributes to a fusion at least, however few are asked for: a document that is
-/// tenth in both lists may be first in the fusion.
-const MIN_CANDIDATES: usize = 100;
+/// How long before its deadline a search stops to look for more: the answer is made then.
+const FINISH: Duration = Duration::from_millis(5);
 
-/// A search, checked.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// The user's words.
-    pub text: String,
-    /// How to search.
-    pub mode: Mode,
-    /// Where.
-    pub scope: Scope,
-    /// At most this many hits.
-    pub limit: usize,
-    /// Drop hits below this score.
-    pub min_score: f64,
-    /// Carry whole documents.
-    pub full: bool,
-    /// Rank every document that has one of the words, however frequent that is.
-    pub exhaustive: bool,
+/// What a search works with.
+pub struct Searcher<'a> {
+    /// The index.
+    pub store: &'a Store,
+    /// The models.
+    pub backend: &'a dyn Backend,
+    /// How quick the reranker was so far.
+    pub pace: &'a Pace,
 }
 
-/// What a search found, and how.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// Best first. Contexts are left empty: they belong to the configuration.
-    pub hits: Vec<Hit>,
-    /// The stages that were asked for.
-    pub stages: Vec<StageReport>,
-    /// Time it took.
-    pub elapsed: Duration,
+/// A search under way.
+struct Context<'a> {
+    store: &'a Store,
+    backend: &'a dyn Backend,
+    pace: &'a Pace,
+    request: &'a Request,
+    cancel: &'a CancellationToken,
+    listener: &'a dyn Listener,
 }
 
-/// Runs a search. When a model is not to be had, hybrid search answers from the words alone and
-/// reports the missing stage; vector search has nothing else to offer and fails.
-///
-/// # Errors
-/// On an unusable query, a store that cannot be read, or, for [`Mode::Vector`], no model.
-pub async fn search(
-    store: &Store,
-    backend: &dyn Backend,
-    request: &Request,
-    cancel: &CancellationToken,
-) -> Result<Outcome, SearchError> {
-    let started = Instant::now();
-    let query = LexicalQuery::parse(&request.text)?;
-    let depth = match request.mode {
-        Mode::Lexical => request.limit,
-        Mode::Vector | Mode::Hybrid => request.limit.max(MIN_CANDIDATES),
-    };
-    let (lexical, vector) = tokio::join!(
-        retrieve::lexical(
-            store,
-            &query,
-            &request.scope,
-            depth,
-            request.mode,
-            request.exhaustive
-        ),
-        retrieve::vector(
-            store,
-            backend,
-            &request.text,
-            &request.scope,
-            depth,
-            request.mode,
-            cancel
-        ),
-    );
-    let lexical = lexical?;
-    let vector = vector?;
-    let mut stages = Vec::new();
-    stages.extend(lexical.as_ref().map(LexicalRun::report));
-    stages.extend(vector.as_ref().map(VectorRun::report));
-    if let Some(VectorRun {
-        error: Some(error), ..
-    }) = vector.as_ref()
-        && request.mode == Mode::Vector
-    {
-        return Err(SearchError::Infer(error.clone()));
+impl Searcher<'_> {
+    /// Runs a search. A hybrid one answers from what can be had, and reports the stages that are
+    /// missing; vector search has nothing to offer without its model and fails.
+    ///
+    /// # Errors
+    /// On a store that cannot be read, or, for [`Mode::Vector`], no model.
+    pub async fn search(
+        &self,
+        request: &Request,
+        listener: &dyn Listener,
+        cancel: &CancellationToken,
+    ) -> Result<Outcome, SearchError> {
+        let context = Context {
+            store: self.store,
+            backend: self.backend,
+            pace: self.pace,
+            request,
+            cancel,
+            listener,
+        };
+        context.run().await
     }
-    let ranked = rank(lexical.as_ref(), vector.as_ref(), request);
-    let hits = present::hits(store, ranked, vector.as_ref(), &query, request.full).await?;
-    Ok(Outcome {
-        hits,
-        stages,
-        elapsed: started.elapsed(),
-    })
 }
 
-/// Fuses two lists, or scores the only one.
-fn rank(
-    lexical: Option<&LexicalRun>,
-    vector: Option<&VectorRun>,
-    request: &Request,
-) -> Vec<Ranked> {
-    let lexical = lexical.map_or(&[][..], |run| &run.hits[..]);
-    let vector = vector.map_or(&[][..], |run| &run.hits[..]);
-    let single = |source, raw_score, score, place: usize, document| Ranked {
-        document,
-        score,
-        contributions: vec![Contribution {
-            source,
-            rank: place as u32 + 1,
-            raw_score,
-            contribution: score,
-        }],
-    };
-    let mut ranked: Vec<Ranked> = match request.mode {
-        Mode::Lexical => (lexical.iter().enumerate())
-            .map(|(place, hit)| {
-                single(
-                    Stage::Lexical,
-                    hit.score,
-                    score::lexical(hit.score),
-                    place,
-                    hit.document,
-                )
-            })
-            .collect(),
-        Mode::Vector => (vector.iter().enumerate())
-            .map(|(place, hit)| {
-                let cosine = score::cosine(hit.similarity);
-                single(Stage::Vector, hit.similarity, cosine, place, hit.document)
-            })
-            .collect(),
-        Mode::Hybrid => {
-            let words: Vec<i64> = lexical.iter().map(|hit| hit.document).collect();
-            let meaning: Vec<i64> = vector.iter().map(|hit| hit.document).collect();
-            let raw = |list: usize, rank: u32| {
-                let place = rank as usize - 1;
-                if list == 0 {
-                    lexical[place].score
-                } else {
-                    vector[place].similarity
-                }
-            };
-            rrf::fuse(&[
-                rrf::List {
-                    ids: &words,
-                    weight: 1.0,
-                },
-                rrf::List {
-                    ids: &meaning,
-                    weight: 1.0,
-                },
-            ])
-            .into_iter()
-            .map(|fused| Ranked {
-                document: fused.id,
-                score: fused.score,
-                contributions: (fused.parts.iter())
-                    .map(|part| Contribution {
-                        source: if part.list == 0 {
-                            Stage::Lexical
-                        } else {
-                            Stage::Vector
-                        },
-                        rank: part.rank,
-                        raw_score: raw(part.list, part.rank),
-                        contribution: part.contribution,
-                    })
-                    .collect(),
+impl Context<'_> {
+    async fn run(&self) -> Result<Outcome, SearchError> {
+        let asked = self.asked();
+        let mut found = retrieve(self, &asked).await?;
+        if let Some(error) = &found.error
+            && found.lists.is_empty()
+        {
+            return Err(SearchError::Infer(error.clone()));
+        }
+        let mut stages = std::mem::take(&mut found.reports);
+        for stage in &stages {
+            self.listener.stage(stage).await;
+        }
+        let mut documents = Documents::default();
+        let mut fused = Fused::of(&found.lists);
+        let reranks = self.reranks();
+        if self.listener.wants_rankings() && (reranks || self.may_expand()) {
+            let outcome = self
+                .outcome(&fused, None, &found, &stages, &mut documents)
+                .await?;
+            self.listener.ranking(Progress::Preliminary, outcome).await;
+        }
+        if let Some(report) = self.expand(&mut found, &fused).await? {
+            if matches!(report.state, StageState::Done) {
+                fused = Fused::of(&found.lists);
+            }
+            self.listener.stage(&report).await;
+            stages.push(report);
+        }
+        if !reranks {
+            stages.extend(self.no_reranker());
+            return self
+                .outcome(&fused, None, &found, &stages, &mut documents)
+                .await;
+        }
+        let (reranked, report) = self.rerank(&fused, &found, &stages, &mut documents).await?;
+        self.listener.stage(&report).await;
+        stages.push(report);
+        self.outcome(&fused, Some(&reranked), &found, &stages, &mut documents)
+            .await
+    }
+
+    /// What the user asks to search.
+    fn asked(&self) -> Vec<Asked<'_>> {
+        let searches = &self.request.query.searches;
+        let weight = |place| {
+            if place == 0 && searches.len() > 1 {
+                2.0
+            } else {
+                1.0
+            }
+        };
+        (searches.iter().enumerate())
+            .map(|(place, search)| Asked {
+                search,
+                weight: weight(place),
+                expanded: false,
             })
             .collect()
+    }
+
+    /// Candidates that retrieval must yield, for the reranker.
+    fn candidates(&self) -> usize {
+        if self.reranks() {
+            self.request.candidates
+        } else {
+            0
         }
-    };
-    ranked.retain(|ranked| ranked.score >= request.min_score);
-    ranked.truncate(request.limit);
-    ranked
+    }
+
+    /// Whether the reranker is to read candidates, as far as one can tell before.
+    fn reranks(&self) -> bool {
+        match self.request.rerank {
+            Wish::No => false,
+            Wish::Yes => true,
+            Wish::Auto => self.request.mode == Mode::Hybrid && self.has(Role::Rerank),
+        }
+    }
+
+    /// What to say of a reranker that is not asked.
+    fn no_reranker(&self) -> Option<StageReport> {
+        (self.request.mode == Mode::Hybrid)
+            .then(|| report(Stage::Rerank, Instant::now(), StageState::Skipped))
+    }
+
+    /// Whether a model is configured for a role, be it loaded or not.
+    fn has(&self, role: Role) -> bool {
+        let reports = self.backend.report();
+        let state = reports.iter().find(|report| report.role == role);
+        state.is_some_and(|report| report.state != ModelState::NotConfigured)
+    }
+
+    /// Whether the generator may add to the query.
+    fn may_expand(&self) -> bool {
+        match (self.request.expand, self.request.query.expansion) {
+            (Wish::No, _) | (Wish::Auto, Expansion::Never) => false,
+            (Wish::Yes, _) | (_, Expansion::Asked) => true,
+            (Wish::Auto, Expansion::Auto) => {
+                self.request.mode == Mode::Hybrid
+                    && self.has(Role::Generate)
+                    && expand::by_default(self.backend)
+            }
+        }
+    }
+
+    /// Has the best candidates read.
+    async fn rerank(
+        &self,
+        fused: &Fused,
+        found: &Retrieved,
+        stages: &[StageReport],
+        documents: &mut Documents,
+    ) -> Result<(Reranked, StageReport), SearchError> {
+        let started = Instant::now();
+        let best: Vec<i64> = fused.documents().take(self.request.candidates).collect();
+        documents.fetch(self.store, &best).await?;
+        let passages = self.passages(&best, found, documents);
+        let mut reading = Reading::new(self, self.rerank_query(), passages);
+        while reading.step().await {
+            if self.listener.wants_rankings() && reading.scores.len() < best.len() {
+                let reranked = Reranked::new(&best, &reading.scores);
+                let outcome = self
+                    .outcome(fused, Some(&reranked), found, stages, documents)
+                    .await?;
+                self.listener.ranking(Progress::Refined, outcome).await;
+            }
+        }
+        let count = (reading.scores.len(), best.len());
+        let state = match (&reading.error, count) {
+            (Some(error), (0, _)) => StageState::Missing(Trouble::of(error)),
+            (Some(error), _) => StageState::Partial(Trouble::of(error)),
+            (None, (scored, all)) if scored < all => StageState::Partial(over_budget(scored, all)),
+            (None, _) => StageState::Done,
+        };
+        let report = StageReport {
+            scored: count,
+            ..report(Stage::Rerank, started, state)
+        };
+        Ok((Reranked::new(&best, &reading.scores), report))
+    }
+
+    /// What candidates are compared with.
+    fn rerank_query(&self) -> String {
+        let query = &self.request.query;
+        let text = query.searches.first().map_or("", |search| &search.text);
+        match &query.intent {
+            Some(intent) => format!("{intent}\n\n{text}"),
+            None => text.to_owned(),
+        }
+    }
+
+    /// The answer as things are.
+    async fn outcome(
+        &self,
+        fused: &Fused,
+        reranked: Option<&Reranked>,
+        found: &Retrieved,
+        stages: &[StageReport],
+        documents: &mut Documents,
+    ) -> Result<Outcome, SearchError> {
+        let mut ranked = fused.ranking(&found.lists, reranked);
+        ranked.retain(|ranked| ranked.score >= self.request.min_score);
+        ranked.truncate(self.request.limit);
+        let hits = present::hits(self.store, ranked, found, self.request, documents).await?;
+        Ok(Outcome {
+            hits,
+            stages: stages.to_vec(),
+            elapsed: self.request.started.elapsed(),
+        })
+    }
+
+    /// A call to a model that may take so long, within the deadline.
+    fn call(&self, limit: Duration) -> Call {
+        let limit = Instant::now() + limit;
+        let deadline = self
+            .deadline()
+            .map_or(limit, |deadline| deadline.min(limit));
+        Call {
+            cancel: self.cancel.clone(),
+            deadline: Some(deadline),
+            ..Call::interactive()
+        }
+    }
+
+    /// When work must end, so that the answer comes in time.
+    fn deadline(&self) -> Option<Instant> {
+        let deadline = self.request.deadline?;
+        Some(deadline.checked_sub(FINISH).unwrap_or(deadline))
+    }
+
+    /// What comes of it, unless the deadline comes first.
+    async fn before_deadline<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match self.deadline() {
+            None => Some(work.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.ok(),
+        }
+    }
+
+    /// Whether there is no time left.
+    fn is_late(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// How much time is left.
+    fn left(&self) -> Option<Duration> {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.deadline().map(left)
+    }
 }
 
-/// A stage's report from its error, if any.
-fn report(stage: Stage, elapsed: Duration, state: StageState) -> StageReport {
+/// What to say of candidates that were not reached.
+fn over_budget(scored: usize, all: usize) -> Trouble {
+    Trouble {
+        reason: Reason::BudgetSpent,
+        message: format!("the time was up after {scored} of {all} candidates were reranked"),
+        hint: Some("allow more time, or fewer candidates".into()),
+    }
+}
+
+/// A stage's report as it ends.
+fn report(stage: Stage, started: Instant, state: StageState) -> StageReport {
     StageReport {
         stage,
         state,
-        elapsed,
+        elapsed: started.elapsed(),
+        scored: (0, 0),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,68 +2,85 @@
 
 use std::collections::HashMap;
 
-use super::retrieve::VectorRun;
+use super::{Request, fusion::Ranked, retrieve::Retrieved};
 use crate::{
-    domain::{Contribution, Hit},
-    store::{Store, StoreError},
+    domain::{Hit, Passage},
+    store::{Store, StoreError, StoredDocument},
     text::{
         page, place,
-        query::LexicalQuery,
         snippet::{Terms, snippet},
     },
 };
 
-/// A document with its score.
-pub(super) struct Ranked {
-    pub document: i64,
-    pub score: f64,
-    pub contributions: Vec<Contribution>,
+/// Documents that were read for this search.
+#[derive(Default)]
+pub(super) struct Documents(HashMap<i64, StoredDocument>);
+
+impl Documents {
+    /// Reads those that were not read yet.
+    pub(super) async fn fetch(&mut self, store: &Store, ids: &[i64]) -> Result<(), StoreError> {
+        let missing: Vec<i64> = (ids.iter().copied())
+            .filter(|id| !self.0.contains_key(id))
+            .collect();
+        if !missing.is_empty() {
+            let documents = store.documents(missing).await?;
+            let by_id = documents
+                .into_iter()
+                .map(|document| (document.id, document));
+            self.0.extend(by_id);
+        }
+        Ok(())
+    }
+
+    /// One of them; `None` when it is gone.
+    pub(super) fn get(&self, id: i64) -> Option<&StoredDocument> {
+        self.0.get(&id)
+    }
 }
 
-/// Fetches what people see of each document. One that was removed meanwhile is left out.
+/// What people see of each document. One that was removed meanwhile is left out.
 pub(super) async fn hits(
     store: &Store,
     ranked: Vec<Ranked>,
-    vector: Option<&VectorRun>,
-    query: &LexicalQuery,
-    full: bool,
+    found: &Retrieved,
+    request: &Request,
+    documents: &mut Documents,
 ) -> Result<Vec<Hit>, StoreError> {
     let ids: Vec<i64> = ranked.iter().map(|ranked| ranked.document).collect();
-    let (documents, metadata) =
-        tokio::try_join!(store.documents(ids.clone()), store.metadata(ids.clone()))?;
-    let mut documents: HashMap<i64, _> = documents
-        .into_iter()
-        .map(|document| (document.id, document))
-        .collect();
+    let ((), metadata) =
+        tokio::try_join!(documents.fetch(store, &ids), store.metadata(ids.clone()))?;
     let mut metadata: HashMap<i64, _> = ids.into_iter().zip(metadata).collect();
-    let mut matched: HashMap<i64, _> = vector
-        .into_iter()
-        .flat_map(|run| &run.hits)
-        .map(|hit| (hit.document, hit.chunk.bytes.clone()))
-        .collect();
-    let mut terms = Terms::new(query.words());
+    let mut terms = Terms::new(request.query.words());
     let hits = ranked.into_iter().filter_map(|ranked| {
-        let document = documents.remove(&ranked.document)?;
-        let focus = matched
-            .remove(&ranked.document)
+        let document = documents.get(ranked.document)?;
+        let near = found.places.get(&ranked.document);
+        let focus = near
+            .map(|hit| hit.chunk.bytes.clone())
             .filter(|bytes| document.text.get(bytes.clone()).is_some());
         let passage = snippet(&document.text, &mut terms, focus);
+        let places = near.map_or(&[][..], |hit| &hit.others[..]).iter();
         Some(Hit {
             docid: document.hash.docid(),
             score: ranked.score,
             heading: place::headings(&document.text, &document.path, passage.lines.0),
-            collection: document.collection,
-            path: document.path,
-            title: document.title,
+            collection: document.collection.clone(),
+            path: document.path.clone(),
+            title: document.title.clone(),
             page: page::of_line(&document.text, passage.lines.0),
             metadata: metadata.remove(&ranked.document).unwrap_or_default(),
             // They are told as the page.
             snippet: passage.text.replace(page::FEED, ""),
             lines: passage.lines,
             total_lines: document.text.lines().count() as u32,
-            body: full.then_some(document.text),
+            body: request.full.then(|| document.text.clone()),
             context: String::new(),
-            contributions: ranked.contributions,
+            explanation: ranked.explanation,
+            places: places
+                .map(|(span, similarity)| Passage {
+                    lines: span.lines,
+                    similarity: *similarity,
+                })
+                .collect(),
         })
     });
     Ok(hits.collect())

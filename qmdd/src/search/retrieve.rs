@@ -1,142 +1,243 @@
-//! The two retrievals.
+//! The two retrievals, for all that a query asks for.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio_util::sync::CancellationToken;
+use futures::future::try_join_all;
 
-use super::{SearchError, report};
+use super::{Context, SearchError, report};
 use crate::{
     domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
     infer::{
-        backend::{Backend, Call, InferError, ModelInfo},
+        backend::{Call, InferError, ModelInfo},
         prompts::{self, EmbedFormat},
     },
-    store::{LexicalHit, Scope, Store, VectorHit},
-    text::{chunk, query::LexicalQuery},
+    rank::score,
+    store::{LexicalHit, VectorHit},
+    text::{
+        chunk,
+        query::{LexicalQuery, Search, SearchKind},
+    },
 };
 
 /// How long a query may wait for its vector.
 const EMBED_LIMIT: Duration = Duration::from_secs(10);
+/// Hits each list contributes to a fusion at least, however few are asked for: a document that is
+/// tenth in both lists may be first in the fusion.
+const MIN_DEPTH: usize = 100;
 
-/// What BM25 found.
-pub(super) struct LexicalRun {
-    pub hits: Vec<LexicalHit>,
-    elapsed: Duration,
+/// A search to run.
+pub(super) struct Asked<'a> {
+    pub search: &'a Search,
+    /// How much it counts beside the others.
+    pub weight: f64,
+    /// Whether a generator, not the user, asks for it.
+    pub expanded: bool,
 }
 
-impl LexicalRun {
-    pub(super) fn report(&self) -> StageReport {
-        report(Stage::Lexical, self.elapsed, StageState::Done)
-    }
+/// A ranked list.
+pub(super) struct List {
+    pub source: Stage,
+    /// What was searched.
+    pub query: Arc<str>,
+    pub weight: f64,
+    pub expanded: bool,
+    /// Best first.
+    pub entries: Vec<Entry>,
 }
 
-/// What the vectors found.
-pub(super) struct VectorRun {
-    pub hits: Vec<VectorHit>,
-    /// Why there are no hits.
+/// A document in a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub document: i64,
+    /// BM25 or cosine.
+    pub score: f64,
+    /// The score in [0, 1], comparable between queries.
+    pub absolute: f64,
+}
+
+/// What the retrievals found.
+#[derive(Default)]
+pub(super) struct Retrieved {
+    pub lists: Vec<List>,
+    /// Where documents matched by meaning, nearest first.
+    pub places: HashMap<i64, VectorHit>,
+    pub reports: Vec<StageReport>,
+    /// Why nothing was searched by meaning.
     pub error: Option<InferError>,
-    /// Documents of the scope without vectors of this model.
-    unembedded: u64,
-    elapsed: Duration,
 }
 
-impl VectorRun {
-    pub(super) fn report(&self) -> StageReport {
-        let state = if let Some(error) = &self.error {
-            StageState::Missing(Trouble::of(error))
-        } else if self.unembedded > 0 {
-            StageState::Partial(Trouble {
-                reason: Reason::VectorsPending,
-                message: match self.unembedded {
-                    1 => "1 document has no vectors yet".into(),
-                    count => format!("{count} documents have no vectors yet"),
-                },
-                hint: Some("run `qmdctl embed`".into()),
+impl Retrieved {
+    /// Takes in what was found later.
+    pub(super) fn extend(&mut self, more: Self) {
+        self.lists.extend(more.lists);
+        for (document, hit) in more.places {
+            self.places.entry(document).or_insert(hit);
+        }
+    }
+}
+
+/// Runs searches, each the ways it asks for as far as the request's mode has them.
+pub(super) async fn retrieve(
+    context: &Context<'_>,
+    asked: &[Asked<'_>],
+) -> Result<Retrieved, SearchError> {
+    let (words, meaning) = tokio::try_join!(lexical(context, asked), vector(context, asked))?;
+    let mut retrieved = words;
+    retrieved.lists.extend(meaning.lists);
+    retrieved.places = meaning.places;
+    retrieved.reports.extend(meaning.reports);
+    retrieved.error = meaning.error;
+    Ok(retrieved)
+}
+
+async fn lexical(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved, SearchError> {
+    let request = context.request;
+    let queries: Vec<(&Asked<'_>, &LexicalQuery)> = asked
+        .iter()
+        .filter_map(|asked| Some((asked, asked.search.lexical.as_ref()?)))
+        .collect();
+    if request.mode == Mode::Vector || queries.is_empty() {
+        return Ok(Retrieved::default());
+    }
+    let started = Instant::now();
+    let depth = match (request.mode, queries.len()) {
+        (Mode::Lexical, 1) => request.limit.max(context.candidates()),
+        _ => request.limit.max(MIN_DEPTH),
+    };
+    let runs = queries.iter().map(|(_, query)| {
+        let query = LexicalQuery::clone(query);
+        let scope = request.scope.clone();
+        (context.store).lexical(query, scope, depth, request.exhaustive)
+    });
+    let found = try_join_all(runs).await?;
+    let lists = queries.iter().zip(found).map(|((asked, _), found)| List {
+        source: Stage::Lexical,
+        query: asked.search.text.as_str().into(),
+        weight: asked.weight,
+        expanded: asked.expanded,
+        entries: (found.into_iter())
+            .map(|hit: LexicalHit| Entry {
+                document: hit.document,
+                score: hit.score,
+                absolute: score::lexical(hit.share),
             })
-        } else {
-            StageState::Done
-        };
-        report(Stage::Vector, self.elapsed, state)
-    }
+            .collect(),
+    });
+    Ok(Retrieved {
+        lists: lists.collect(),
+        reports: vec![report(Stage::Lexical, started, StageState::Done)],
+        ..Retrieved::default()
+    })
 }
 
-pub(super) async fn lexical(
-    store: &Store,
-    query: &LexicalQuery,
-    scope: &Scope,
-    depth: usize,
-    mode: Mode,
-    exhaustive: bool,
-) -> Result<Option<LexicalRun>, SearchError> {
-    if mode == Mode::Vector {
-        return Ok(None);
+async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved, SearchError> {
+    let asked: Vec<&Asked<'_>> = asked
+        .iter()
+        .filter(|asked| asked.search.kind != SearchKind::Lex)
+        .collect();
+    if context.request.mode == Mode::Lexical || asked.is_empty() {
+        return Ok(Retrieved::default());
     }
     let started = Instant::now();
-    let hits = store
-        .lexical(query.clone(), scope.clone(), depth, exhaustive)
-        .await?;
-    Ok(Some(LexicalRun {
-        hits,
-        elapsed: started.elapsed(),
-    }))
-}
-
-pub(super) async fn vector(
-    store: &Store,
-    backend: &dyn Backend,
-    text: &str,
-    scope: &Scope,
-    depth: usize,
-    mode: Mode,
-    cancel: &CancellationToken,
-) -> Result<Option<VectorRun>, SearchError> {
-    if mode == Mode::Lexical {
-        return Ok(None);
-    }
-    let started = Instant::now();
-    let missing = |error| VectorRun {
-        hits: Vec::new(),
+    let missing = |error: InferError| Retrieved {
+        reports: vec![report(
+            Stage::Vector,
+            started,
+            StageState::Missing(Trouble::of(&error)),
+        )],
         error: Some(error),
-        unembedded: 0,
-        elapsed: started.elapsed(),
+        ..Retrieved::default()
     };
-    let (model, vector) = match embed(backend, text, cancel).await {
+    let (model, vectors) = match embed(context, &asked).await {
         Ok(embedded) => embedded,
-        Err(error) => return Ok(Some(missing(error))),
+        Err(error) => return Ok(missing(error)),
     };
+    let store = context.store;
     let known = prompts::fingerprints(&model, chunk::VERSION);
-    if backend.is_remote() && store.is_of_other_models(known, None).await? {
-        return Ok(Some(missing(InferError::other_index(&model))));
+    if context.backend.is_remote() && store.is_of_other_models(known, None).await? {
+        return Ok(missing(InferError::other_index(&model)));
     }
     let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
-    let (hits, unembedded) = tokio::try_join!(
-        store.nearest(&fingerprint, vector, scope.clone(), depth),
+    let scope = &context.request.scope;
+    let depth = context.request.limit.max(MIN_DEPTH);
+    let runs = (vectors.into_iter())
+        .map(|vector| store.nearest(&fingerprint, vector, scope.clone(), depth));
+    let (found, unembedded) = tokio::try_join!(
+        try_join_all(runs),
         store.pending_count(&fingerprint, scope.clone()),
     )?;
-    Ok(Some(VectorRun {
-        hits,
-        error: None,
-        unembedded,
-        elapsed: started.elapsed(),
-    }))
+    let mut retrieved = Retrieved {
+        reports: vec![report(Stage::Vector, started, embedded(unembedded))],
+        ..Retrieved::default()
+    };
+    for (asked, hits) in asked.iter().zip(found) {
+        retrieved.lists.push(List {
+            source: Stage::Vector,
+            query: asked.search.text.as_str().into(),
+            weight: asked.weight,
+            expanded: asked.expanded,
+            entries: (hits.iter())
+                .map(|hit| Entry {
+                    document: hit.document,
+                    score: hit.similarity,
+                    absolute: score::cosine(hit.similarity),
+                })
+                .collect(),
+        });
+        for hit in hits {
+            let place = retrieved.places.entry(hit.document);
+            place
+                .and_modify(|known| {
+                    if hit.similarity > known.similarity {
+                        known.clone_from(&hit);
+                    }
+                })
+                .or_insert(hit);
+        }
+    }
+    Ok(retrieved)
 }
 
-/// The query's vector, and the model it is of.
-async fn embed(
-    backend: &dyn Backend,
-    text: &str,
-    cancel: &CancellationToken,
-) -> Result<(ModelInfo, Vec<f32>), InferError> {
-    let call = Call {
-        cancel: cancel.clone(),
-        ..Call::interactive()
+/// What it means that so many documents of the scope have no vectors of this model.
+fn embedded(unembedded: u64) -> StageState {
+    if unembedded == 0 {
+        return StageState::Done;
     }
-    .within(EMBED_LIMIT);
-    let model = backend.described(Role::Embed, &call).await?;
-    let text = EmbedFormat::of(&model).query(text);
-    let mut embeddings = backend.embed(vec![text], call).await?;
-    let embedding = embeddings
-        .pop()
-        .ok_or_else(|| InferError::Internal("the model gave no vector".into()))?;
-    Ok((model, embedding.values))
+    StageState::Partial(Trouble {
+        reason: Reason::VectorsPending,
+        message: match unembedded {
+            1 => "1 document has no vectors yet".into(),
+            count => format!("{count} documents have no vectors yet"),
+        },
+        hint: Some("run `qmdctl embed`".into()),
+    })
+}
+
+/// The searches' vectors, and the model they are of.
+async fn embed(
+    context: &Context<'_>,
+    asked: &[&Asked<'_>],
+) -> Result<(ModelInfo, Vec<Vec<f32>>), InferError> {
+    let call = context.call(EMBED_LIMIT);
+    let model = context.backend.described(Role::Embed, &call).await?;
+    let format = EmbedFormat::of(&model);
+    let texts: Vec<String> = asked
+        .iter()
+        .map(|asked| match asked.search.kind {
+            // It is written as an answer would be.
+            SearchKind::Hyde => format.document("", &asked.search.text),
+            _ => format.query(&asked.search.text),
+        })
+        .collect();
+    let count = texts.len();
+    let embeddings = context.backend.embed(texts, Call::clone(&call)).await?;
+    if embeddings.len() != count {
+        return Err(InferError::Internal("the model gave no vector".into()));
+    }
+    let vectors = embeddings.into_iter().map(|embedding| embedding.values);
+    Ok((model, vectors.collect()))
 }

@@ -8,6 +8,7 @@ pub mod language;
 pub mod metadata;
 mod outline;
 pub mod page;
+pub mod passage;
 pub mod place;
 pub mod qmd;
 pub mod query;

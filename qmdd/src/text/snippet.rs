@@ -77,6 +77,18 @@ pub fn snippet(text: &str, terms: &mut Terms, focus: Option<Range<usize>>) -> Sn
     }
 }
 
+/// The byte of `text` within `focus` where `terms` show best; where nothing of them does, the first one
+/// behind front matter and title. A focus that does not lie in the text counts as all of it.
+pub fn anchor(text: &str, terms: &mut Terms, focus: Option<Range<usize>>) -> usize {
+    let focus = focus
+        .filter(|it| text.get(it.clone()).is_some())
+        .unwrap_or(0..text.len());
+    match best_match(&text[focus.clone()], terms.in_language_of(text)) {
+        Some(at) => focus.start + at,
+        None => beginning(text, &focus),
+    }
+}
+
 /// A term found in a line.
 struct Match {
     line: usize,

@@ -37,6 +37,8 @@ pub struct LexicalHit {
     /// What its words count, positive; larger is better. One that has all the query asks for has
     /// more than any that has not.
     pub score: f64,
+    /// The score as a part of the most that any document could have, in [0, 1].
+    pub share: f64,
 }
 
 impl Store {
@@ -92,9 +94,18 @@ impl Store {
             }
             found.truncate(limit);
             let most = most * (1.0 + feedback::SHARE);
-            let hit = |found: Found| LexicalHit {
-                document: found.document,
-                score: found.score + if found.complete { most } else { 0.0 },
+            let all = if plan.completable && !single {
+                2.0
+            } else {
+                1.0
+            } * most;
+            let hit = |found: Found| {
+                let score = found.score + if found.complete { most } else { 0.0 };
+                LexicalHit {
+                    document: found.document,
+                    score,
+                    share: (score / all).min(1.0),
+                }
             };
             Ok(found.into_iter().map(hit).collect())
         })

@@ -27,6 +27,8 @@ pub struct VectorHit {
     pub heading: String,
     /// Cosine of the angle between the two vectors, in [-1, 1].
     pub similarity: f64,
+    /// Other chunks of it that are near, too, nearest first.
+    pub others: Vec<(TextSpan, f64)>,
 }
 
 /// What the coarse index holds.

@@ -4,7 +4,8 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BinaryHeap, HashSet},
+    collections::{BinaryHeap, HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -27,6 +28,9 @@ const BATCH: usize = 16;
 /// From so many candidates that are gone on, they are worth being swept out.
 const GONE: usize = 32;
 
+/// Other chunks of a document that are told of at most.
+const OTHERS: usize = 3;
+
 /// A search in one snapshot of the database.
 pub(super) struct Search<'a> {
     pub(super) connection: &'a Connection,
@@ -34,6 +38,16 @@ pub(super) struct Search<'a> {
     pub(super) allowed: &'a Allowed,
     pub(super) vector: &'a [f32],
     pub(super) keeper: &'a Arc<Keeper>,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    hits: Vec<VectorHit>,
+    /// The contents of the nearest chunks.
+    contents: HashSet<i64>,
+    /// Where among the hits the documents of a content stand.
+    places: HashMap<i64, Range<usize>>,
 }
 
 /// A chunk whose similarity is known exactly.
@@ -71,32 +85,31 @@ impl Search<'_> {
             Some(index) => self.keeper.mask(self.connection, index, self.allowed)?,
             None => None,
         };
-        let mut hits = Vec::new();
-        let mut seen = HashSet::new();
+        let mut found = Found::default();
         let mut count = limit
             .saturating_mul(CANDIDATES_PER_DOCUMENT)
             .saturating_add(CANDIDATES);
         // One round nearly always suffices. If the nearest chunks are all of a few long documents, the
         // next one looks past these.
-        while hits.len() < limit {
-            let candidates = self.candidates(index, mask.as_deref(), &seen, count)?;
+        while found.hits.len() < limit {
+            let candidates = self.candidates(index, mask.as_deref(), &found.contents, count)?;
             let complete = candidates.len() < count.min(most(index));
-            let before = seen.len();
-            self.compare(&candidates, complete, limit, &mut seen, &mut hits)?;
+            let before = found.contents.len();
+            self.compare(&candidates, complete, limit, &mut found)?;
             if complete {
                 break;
             }
-            if seen.len() == before && count >= most(index) {
+            if found.contents.len() == before && count >= most(index) {
                 // More that are equally near than one scan gives: these stand for all of them.
-                self.compare(&candidates, true, limit, &mut seen, &mut hits)?;
-                if seen.len() == before {
+                self.compare(&candidates, true, limit, &mut found)?;
+                if found.contents.len() == before {
                     break;
                 }
             }
             count = count.saturating_mul(2);
         }
-        hits.truncate(limit);
-        Ok(hits)
+        found.hits.truncate(limit);
+        Ok(found.hits)
     }
 
     fn candidates(
@@ -119,15 +132,13 @@ impl Search<'_> {
         }
     }
 
-    /// Adds the documents that are certain to come next to `hits`, and their contents to `seen`.
-    /// `complete` says that there are no others than these candidates.
+    /// Adds the documents that are certain to come next to what was found. `complete` says that there are no others than these candidates.
     fn compare(
         &self,
         candidates: &[Candidate],
         complete: bool,
         limit: usize,
-        seen: &mut HashSet<i64>,
-        hits: &mut Vec<VectorHit>,
+        found: &mut Found,
     ) -> rusqlite::Result<()> {
         let mut compared = BinaryHeap::new();
         let mut gone = 0;
@@ -154,11 +165,12 @@ impl Search<'_> {
                 .is_some_and(|next: &Compared| next.similarity > bound)
                 && let Some(next) = compared.pop()
             {
-                if !seen.insert(next.content) {
+                if !found.contents.insert(next.content) {
+                    self.add_place(&next, found)?;
                     continue;
                 }
-                self.add_documents(&next, hits)?;
-                if hits.len() >= limit {
+                self.add_documents(&next, found)?;
+                if found.hits.len() >= limit {
                     return Ok(());
                 }
             }
@@ -170,18 +182,39 @@ impl Search<'_> {
     }
 
     /// Adds the documents in scope that have a chunk's content.
-    fn add_documents(&self, near: &Compared, hits: &mut Vec<VectorHit>) -> rusqlite::Result<()> {
+    fn add_documents(&self, near: &Compared, found: &mut Found) -> rusqlite::Result<()> {
         let documents = self.allowed.of_content(self.connection, near.content)?;
         if documents.is_empty() {
             return Ok(());
         }
         let (chunk, heading) = self.place(near.chunk)?;
-        hits.extend(documents.into_iter().map(|document| VectorHit {
-            document,
-            chunk: chunk.clone(),
-            heading: heading.clone(),
-            similarity: near.similarity,
-        }));
+        let places = found.hits.len()..found.hits.len() + documents.len();
+        found.places.insert(near.content, places);
+        found
+            .hits
+            .extend(documents.into_iter().map(|document| VectorHit {
+                document,
+                chunk: chunk.clone(),
+                heading: heading.clone(),
+                similarity: near.similarity,
+                others: Vec::new(),
+            }));
+        Ok(())
+    }
+
+    /// Adds another chunk of a content to the documents that were found by it.
+    fn add_place(&self, near: &Compared, found: &mut Found) -> rusqlite::Result<()> {
+        let Some(places) = found.places.get(&near.content) else {
+            return Ok(());
+        };
+        let hits = &mut found.hits[places.clone()];
+        if hits.first().is_none_or(|hit| hit.others.len() >= OTHERS) {
+            return Ok(());
+        }
+        let (chunk, _) = self.place(near.chunk)?;
+        for hit in hits {
+            hit.others.push((chunk.clone(), near.similarity));
+        }
         Ok(())
     }
 

@@ -4,13 +4,14 @@
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
 //! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
 //! `make bench-update`: scans of many files. `make bench-durability`: what an index outlives.
-//! docs/benchmarks.md tells the method.
+//! `make bench-fusion`: the weights of hybrid search. docs/benchmarks.md tells the method.
 
 mod chunk;
 mod collection;
 mod durability;
 mod engine;
 mod figures;
+mod fusion;
 mod latency;
 mod lexical;
 mod metrics;
@@ -46,6 +47,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("chunk", chunk::measure),
     ("durability", durability::measure),
     ("engine", engine::measure),
+    ("fusion", fusion::measure),
     ("lexical", lexical::measure),
     ("remote", remote::measure),
     ("update", update::measure),

@@ -1,0 +1,142 @@
+//! Has the best candidates read by the reranker, best first, as many as the time allows.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+
+use super::Context;
+use crate::infer::backend::{Call, InferError, Scored};
+
+/// Candidates read in one call where there is time for all of them.
+const TOGETHER: usize = 8;
+/// Calls under way: the model never waits for the next one.
+const IN_FLIGHT: usize = 2;
+/// How long a reranking without a budget may take.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Candidates that a budget should suffice for: their passages are cut to what can be read.
+const WORTH: f64 = 6.0;
+/// Bytes of a passage that are always read.
+const LEAST: usize = 160;
+/// What comes sooner was not read, but remembered.
+const REMEMBERED: Duration = Duration::from_millis(2);
+
+/// How quick the reranker is, learnt from what it has read.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// Nanoseconds for a byte; 0 as long as nothing was read.
+    per_byte: AtomicU64,
+}
+
+impl Pace {
+    /// Learns from a text that was read.
+    fn learn(&self, bytes: usize, took: Duration) {
+        if bytes == 0 || took < REMEMBERED {
+            return;
+        }
+        let measured = took.as_nanos() as u64 / bytes as u64;
+        let known = self.per_byte.load(Relaxed);
+        let next = match known {
+            0 => measured,
+            known => (3 * known + measured) / 4,
+        };
+        self.per_byte.store(next.max(1), Relaxed);
+    }
+
+    /// The most bytes of a passage that are worth reading in the time left.
+    pub(super) fn passage(&self, left: Duration, most: usize) -> usize {
+        match self.per_byte.load(Relaxed) {
+            0 => most,
+            pace => {
+                let bytes = left.as_nanos() as f64 / pace as f64 / WORTH;
+                (bytes as usize).clamp(LEAST.min(most), most)
+            }
+        }
+    }
+}
+
+/// Candidates being read.
+pub(super) struct Reading<'a> {
+    context: &'a Context<'a>,
+    query: String,
+    call: Call,
+    waiting: VecDeque<Vec<String>>,
+    under_way: FuturesOrdered<BoxFuture<'a, Result<Vec<Scored>, InferError>>>,
+    /// Bytes of the passages of each call under way.
+    sizes: VecDeque<usize>,
+    last: Instant,
+    /// Of the candidates read so far, in their order.
+    pub scores: Vec<f64>,
+    /// Why not all of them were.
+    pub error: Option<InferError>,
+}
+
+impl<'a> Reading<'a> {
+    /// Of passages, the first ones first.
+    pub(super) fn new(context: &'a Context<'a>, query: String, passages: Vec<String>) -> Self {
+        let hurried = context.request.deadline.is_some();
+        let together = if hurried { 1 } else { TOGETHER };
+        let mut waiting: VecDeque<Vec<String>> = VecDeque::new();
+        for passage in passages {
+            match waiting.back_mut() {
+                Some(part) if part.len() < together => part.push(passage),
+                _ => waiting.push_back(vec![passage]),
+            }
+        }
+        Self {
+            context,
+            query,
+            call: context.call(LIMIT),
+            waiting,
+            under_way: FuturesOrdered::new(),
+            sizes: VecDeque::new(),
+            last: Instant::now(),
+            scores: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Reads on, up to the next scores. False when there are none to come, or no time.
+    pub(super) async fn step(&mut self) -> bool {
+        while self.under_way.len() < IN_FLIGHT
+            && let Some(part) = self.waiting.pop_front()
+        {
+            self.sizes.push_back(part.iter().map(String::len).sum());
+            let backend = self.context.backend;
+            let (query, call) = (self.query.clone(), self.call.clone());
+            self.under_way
+                .push_back(async move { backend.rerank(query, part, call).await }.boxed());
+        }
+        let next = self.under_way.next();
+        let Some(result) = self.context.before_deadline(next).await else {
+            self.learn();
+            return false;
+        };
+        match result {
+            None => false,
+            Some(Ok(scored)) => {
+                self.learn();
+                self.scores
+                    .extend(scored.iter().map(|scored| f64::from(scored.score)));
+                true
+            }
+            Some(Err(error)) => {
+                // The time was up inside of the backend.
+                let late = matches!(error, InferError::Deadline { .. }) && self.context.is_late();
+                self.error = (!late).then_some(error);
+                false
+            }
+        }
+    }
+
+    /// Notes how long the passages took that were read last, or were not read to their end.
+    fn learn(&mut self) {
+        let bytes = self.sizes.pop_front().unwrap_or_default();
+        let now = Instant::now();
+        self.context.pace.learn(bytes, now - self.last);
+        self.last = now;
+    }
+}
