@@ -2,6 +2,7 @@
 //! the daemon. Both `qmdd` and `qmdctl` build on this crate alone.
 
 pub mod instance;
+pub mod list;
 pub mod paths;
 pub mod price;
 pub mod reason;
@@ -35,6 +36,9 @@ pub const ERROR_DOMAIN: &str = "qmdd";
 
 /// Key in `ErrorInfo.metadata` that holds the hint: the command that mends the problem.
 pub const ERROR_HINT: &str = "hint";
+
+/// Key in `ErrorInfo.metadata` of names that may have been meant, best first: a JSON array of texts.
+pub const ERROR_SUGGESTIONS: &str = "suggestions";
 
 /// Metadata keys of the version handshake.
 pub mod handshake {

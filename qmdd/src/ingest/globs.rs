@@ -1,12 +1,16 @@
 //! Which paths a collection takes, by its globs, as QMD understands them.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
+use qmd_proto::list;
 
 use super::IngestError;
-use crate::domain::Collection;
+use crate::{domain::Collection, text::glob};
 
 /// Folders that never hold a person's notes. QMD's list.
 const EXCLUDED_FOLDERS: [&str; 6] = ["node_modules", ".git", ".cache", "vendor", "dist", "build"];
+
+/// Globs that one that leaves out becomes: for the path itself, and for what is below it.
+const GLOBS_OF_UNWANTED: usize = 2;
 
 /// What a collection takes, by path.
 #[derive(Debug)]
@@ -15,9 +19,33 @@ pub(super) struct Rules {
     pub patterns: Vec<String>,
     wanted: GlobSet,
     unwanted: GlobSet,
+    /// What `unwanted` was made of, as it was written, two globs for each.
+    unwanted_globs: Vec<Unwanted>,
     /// Of single names: the parts of the pattern that begin with a dot. Hidden files are taken only
     /// where the pattern itself says so.
     hidden: GlobSet,
+}
+
+/// A glob that leaves files out, as it stands in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unwanted {
+    /// The glob.
+    pub glob: String,
+    /// Whether it is a part of `pattern` and not of `ignore`.
+    pub of_pattern: bool,
+}
+
+/// Which of the rules leaves a path out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// No glob of the pattern takes it.
+    Pattern,
+    /// A glob.
+    Unwanted(Unwanted),
+    /// It lies in a folder of this name, which never holds notes.
+    Folder(String),
+    /// This name begins with a dot.
+    Hidden(String),
 }
 
 impl Rules {
@@ -27,10 +55,15 @@ impl Rules {
         let mut wanted = Set::new(collection);
         let mut unwanted = Set::new(collection);
         let mut hidden = Set::new(collection);
+        let mut unwanted_globs = Vec::new();
         let mut patterns = Vec::new();
-        for pattern in split_alternatives(&collection.pattern) {
+        for pattern in list::parts(&collection.pattern) {
             if let Some(left_out) = pattern.strip_prefix('!') {
                 unwanted.add_all_below(left_out)?;
+                unwanted_globs.push(Unwanted {
+                    glob: pattern.to_owned(),
+                    of_pattern: true,
+                });
                 continue;
             }
             let pattern = pattern.trim_start_matches("./").to_owned();
@@ -47,11 +80,16 @@ impl Rules {
         }
         for pattern in &collection.ignore {
             unwanted.add_all_below(pattern)?;
+            unwanted_globs.push(Unwanted {
+                glob: pattern.clone(),
+                of_pattern: false,
+            });
         }
         Ok(Self {
             patterns,
             wanted: wanted.build()?,
             unwanted: unwanted.build()?,
+            unwanted_globs,
             hidden: hidden.build()?,
         })
     }
@@ -71,6 +109,25 @@ impl Rules {
     pub(super) fn enter(&self, path: &str, is_folder: bool) -> bool {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         !self.pass_over(name, is_folder) && !self.unwanted.is_match(path)
+    }
+
+    /// What leaves out a path, a folder or a file, whose folders are entered; `None` when it is entered
+    /// or taken.
+    pub(super) fn against(&self, path: &str, is_folder: bool) -> Option<Rule> {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        if self.pass_over(name, is_folder) {
+            let is_excluded = is_folder && EXCLUDED_FOLDERS.contains(&name);
+            return Some(if is_excluded {
+                Rule::Folder(name.to_owned())
+            } else {
+                Rule::Hidden(name.to_owned())
+            });
+        }
+        if let Some(at) = self.unwanted.matches(path).first() {
+            let glob = self.unwanted_globs.get(at / GLOBS_OF_UNWANTED);
+            return glob.cloned().map(Rule::Unwanted);
+        }
+        (!is_folder && !self.wanted.is_match(path)).then_some(Rule::Pattern)
     }
 
     /// Whether a file is taken whose folders were entered.
@@ -94,14 +151,7 @@ impl<'a> Set<'a> {
     }
 
     fn add(&mut self, pattern: &str) -> Result<(), IngestError> {
-        if has_extended_glob(pattern) {
-            let detail = "groups such as @(a|b) are not understood, write {a,b}";
-            return Err(self.bad(pattern, detail));
-        }
-        let glob = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| self.bad(pattern, &error.kind().to_string()))?;
+        let glob = glob::parse(pattern).map_err(|detail| self.bad(pattern, &detail))?;
         self.globs.add(glob);
         Ok(())
     }
@@ -130,44 +180,6 @@ impl<'a> Set<'a> {
             detail: detail.to_owned(),
         }
     }
-}
-
-/// Whether a pattern holds what other programs take for a group: `@(`, `?(`, `*(`, `+(` or `!(`.
-fn has_extended_glob(pattern: &str) -> bool {
-    let bytes = pattern.as_bytes();
-    bytes.windows(2).enumerate().any(|(at, pair)| {
-        pair[1] == b'(' && b"@?*+!".contains(&pair[0]) && (at == 0 || bytes[at - 1] != b'\\')
-    })
-}
-
-/// Splits at commas outside of braces and brackets.
-fn split_alternatives(pattern: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let (mut braces, mut brackets) = (0_u32, 0_u32);
-    let mut escaped = false;
-    for c in pattern.chars() {
-        match c {
-            _ if escaped => {}
-            '{' => braces += 1,
-            '}' => braces = braces.saturating_sub(1),
-            '[' => brackets += 1,
-            ']' => brackets = brackets.saturating_sub(1),
-            ',' if braces == 0 && brackets == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        escaped = c == '\\' && !escaped;
-        if let Some(part) = parts.last_mut() {
-            part.push(c);
-        }
-    }
-    parts
-        .iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
 }
 
 #[cfg(test)]
@@ -278,6 +290,27 @@ mod tests {
     }
 
     #[test]
+    fn what_leaves_a_path_out_has_a_name() {
+        let globs = globs("**/*.md,!x/**", &["drafts", "**/*.tmp.md"]).unwrap();
+        let unwanted = |glob: &str, of_pattern| {
+            let glob = glob.to_owned();
+            Some(Rule::Unwanted(Unwanted { glob, of_pattern }))
+        };
+        for (path, is_folder, rule) in [
+            ("a.md", false, None),
+            ("sub", true, None),
+            ("a.txt", false, Some(Rule::Pattern)),
+            ("x", true, unwanted("!x/**", true)),
+            ("drafts", true, unwanted("drafts", false)),
+            ("y/b.tmp.md", false, unwanted("**/*.tmp.md", false)),
+            ("sub/build", true, Some(Rule::Folder("build".into()))),
+            (".a.md", false, Some(Rule::Hidden(".a.md".into()))),
+        ] {
+            assert_eq!(globs.against(path, is_folder), rule, "{path}");
+        }
+    }
+
+    #[test]
     fn bad_globs_name_themselves() {
         for (pattern, said) in [
             ("**/*.{md", "**/*.{md"),
@@ -296,7 +329,9 @@ mod tests {
         #[test]
         fn no_pattern_breaks_it(pattern in "([a-c]|[*?,{}!./\\\\]|\\[|\\]| ){0,16}", path in "[a-c./]{1,8}") {
             if let Ok(globs) = globs(&pattern, &[]) {
-                takes(&globs, &path);
+                let folders = path.match_indices('/').map(|(at, _)| globs.against(&path[..at], true));
+                let against = folders.chain([globs.against(&path, false)]).flatten().next();
+                prop_assert_eq!(takes(&globs, &path), against.is_none());
             }
         }
     }

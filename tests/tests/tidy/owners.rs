@@ -105,12 +105,15 @@ fn starts(path: &NamedPath, words: &[&str]) -> bool {
     path.segments.len() >= words.len() && path.segments.iter().zip(words).all(|(a, b)| a == b)
 }
 
-/// Of `qmd_proto`, the reasons, the prices and the rules for folders, socket and lock are everybody's.
+/// Of `qmd_proto`, the reasons, the prices and the rules for lists, folders, socket and lock are
+/// everybody's.
 fn is_generated(path: &NamedPath) -> bool {
     let [first, second, ..] = path.segments.as_slice() else {
         return false;
     };
-    let shared = ["Reason", "reason", "paths", "price", "socket", "instance"];
+    let shared = [
+        "Reason", "reason", "list", "paths", "price", "socket", "instance",
+    ];
     first == "qmd_proto" && !shared.contains(&second.as_str())
 }
 
