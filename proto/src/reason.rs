@@ -91,6 +91,8 @@ reasons! {
     FileLink = "FILE_LINK", PermissionDenied, 28;
     /// The file cannot be parsed as what its name says: it is damaged or encrypted.
     FileDamaged = "FILE_DAMAGED", InvalidArgument, 29;
+    /// The collection's pattern, an ignore rule or a hidden name leaves the file out.
+    FileIgnored = "FILE_IGNORED", NotFound, 59;
     /// Parsing the file took more time, memory or room than a file may take.
     FileTooCostly = "FILE_TOO_COSTLY", ResourceExhausted, 49;
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, error::Error as _, io};
 
-use qmd_proto::{ERROR_DOMAIN, ERROR_HINT, Reason, socket::SocketPathError};
+use qmd_proto::{ERROR_DOMAIN, ERROR_HINT, ERROR_SUGGESTIONS, Reason, socket::SocketPathError};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -31,6 +31,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What mends it, usually a command.
     pub(crate) hint: Option<String>,
+    /// Names that may have been meant, best first.
+    pub(crate) suggestions: Vec<String>,
 }
 
 impl Failure {
@@ -41,6 +43,7 @@ impl Failure {
             exit_code: reason.exit_code(),
             message: message.into(),
             hint: None,
+            suggestions: Vec::new(),
         }
     }
 
@@ -66,9 +69,8 @@ impl Failure {
             },
             Err(_) => Self {
                 reason: reason.to_owned().into(),
-                exit_code: Reason::Internal.exit_code(),
-                message,
                 hint,
+                ..Self::internal(message)
             },
         }
     }
@@ -102,7 +104,13 @@ impl From<Status> for Failure {
             .filter(|info| info.domain == ERROR_DOMAIN);
         if let Some(mut info) = info {
             let hint = info.metadata.remove(ERROR_HINT);
-            return Self::of_text(&info.reason, status.message().to_owned(), hint);
+            let suggestions = info.metadata.remove(ERROR_SUGGESTIONS);
+            // What cannot be read suggests nothing.
+            let suggestions = suggestions.and_then(|list| serde_json::from_str(&list).ok());
+            return Self {
+                suggestions: suggestions.unwrap_or_default(),
+                ..Self::of_text(&info.reason, status.message().to_owned(), hint)
+            };
         }
         // Only what the client's own transport raises has a source.
         if let Some(mut cause) = status.source() {
@@ -174,6 +182,18 @@ mod tests {
         assert_eq!(failure.message, "no collection \"x\"");
         assert_eq!(failure.hint.as_deref(), Some("add it"));
         assert_eq!(answered("COLLECTION_UNKNOWN", None).hint, None);
+    }
+
+    #[test]
+    fn names_that_may_have_been_meant_come_from_the_daemon() {
+        let suggested = |list: &str| {
+            let metadata = HashMap::from([(ERROR_SUGGESTIONS.to_owned(), list.to_owned())]);
+            let reason = Reason::DocumentNotFound.as_str();
+            let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
+            Failure::from(Status::with_error_details(Code::NotFound, "no", details)).suggestions
+        };
+        assert_eq!(suggested("[\"a, b\",\"c\"]"), ["a, b", "c"]);
+        assert_eq!(suggested("{}"), [] as [&str; 0]);
     }
 
     #[test]

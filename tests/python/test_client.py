@@ -2,6 +2,7 @@
 
 import csv
 import importlib
+import json
 import math
 import os
 import sys
@@ -96,3 +97,38 @@ def test_an_error_has_a_reason_and_a_hint(api, channel):
     assert detail.Unpack(info)
     assert (info.domain, info.reason) == ("qmdd", "COLLECTION_UNKNOWN")
     assert info.metadata["hint"]
+
+
+def test_documents_come_by_globs_and_addresses(api, channel):
+    documents = api.DocumentServiceStub(channel)
+    patterns = ["money.md:1:2", "notes/work/*.md", "!**/retro-*", "nowhere.md"]
+    request = api.MultiGetRequest(patterns=patterns, max_bytes=440)
+    replies = list(documents.MultiGet(request, timeout=10))
+    kinds = [reply.WhichOneof("item") for reply in replies]
+    assert replies[0].document.path == "money.md"
+    assert replies[0].document.line_count == 2
+    assert kinds[-1] == "skipped"
+    missing = replies[-1].skipped
+    assert (missing.reason, missing.pattern, missing.uri) == ("DOCUMENT_NOT_FOUND", "nowhere.md", "")
+    assert missing.hint
+    of_work = [
+        (reply.document if kind == "document" else reply.skipped)
+        for reply, kind in zip(replies[1:-1], kinds[1:-1])
+    ]
+    backups, interviews = of_work
+    assert (backups.uri, backups.reason) == ("qmd://notes/work/backups.md", "FILE_TOO_LARGE")
+    assert backups.bytes > 440
+    assert "qmdctl get" in backups.hint
+    assert interviews.uri == "qmd://notes/work/interviews.md"
+    assert interviews.body.startswith("# ")
+
+
+def test_a_miss_suggests_names(api, channel):
+    documents = api.DocumentServiceStub(channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(documents.MultiGet(api.MultiGetRequest(patterns=["notes/mony.md"]), timeout=10))
+    [detail] = rpc_status.from_call(caught.value).details
+    info = error_details_pb2.ErrorInfo()
+    assert detail.Unpack(info)
+    assert info.reason == "DOCUMENT_NOT_FOUND"
+    assert json.loads(info.metadata["suggestions"])[0] == "qmd://notes/money.md"

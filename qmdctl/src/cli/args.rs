@@ -38,25 +38,6 @@ impl FormatArgs {
     }
 }
 
-/// `get`.
-#[derive(Debug, Args)]
-pub(crate) struct GetArgs {
-    /// qmd://COLLECTION/PATH, '#DOCID', a file, or the end of a path; with :LINE or :LINE:COUNT
-    #[arg(value_name = "ADDRESS")]
-    pub(crate) address: String,
-    /// Start at line N
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) from: Option<u32>,
-    /// Print at most N lines
-    #[arg(short = 'l', long, value_name = "N")]
-    pub(crate) lines: Option<u32>,
-    /// Print the text alone
-    #[arg(long)]
-    pub(crate) no_line_numbers: bool,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
-}
-
 /// `collection`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CollectionCommand {
@@ -165,22 +146,6 @@ pub(crate) struct PlaceArgs {
     /// `/` for the whole index, qmd://COLLECTION/PATH, or a file or folder
     #[arg(value_name = "PLACE")]
     pub(crate) place: String,
-}
-
-/// `ls`.
-#[derive(Debug, Args)]
-pub(crate) struct LsArgs {
-    /// A collection, or a folder of it as COLLECTION/PATH; without it, the collections
-    #[arg(value_name = "PLACE")]
-    pub(crate) place: Option<String>,
-    /// Only documents whose front matter passes FILTER, as in 'status = draft'; may be repeated
-    #[arg(long = "filter", value_name = "FILTER")]
-    pub(crate) filters: Vec<String>,
-    /// List the files that are not indexed, and why
-    #[arg(long, conflicts_with = "filters")]
-    pub(crate) skipped: bool,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
 }
 
 /// `update`.

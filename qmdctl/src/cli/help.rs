@@ -8,7 +8,10 @@ use super::Cli;
 
 /// The verbs as the help groups them.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Search", &["query", "search", "vsearch", "get"]),
+    (
+        "Search",
+        &["query", "search", "vsearch", "get", "multi-get"],
+    ),
     (
         "Index",
         &[
@@ -45,6 +48,14 @@ pub(super) const GET: &str = "Examples:
   qmdctl get qmd://notes/ideas/search.md
   qmdctl get '#a1b2c3' --from 20 -l 10
   qmdctl get search.md:20:10";
+pub(super) const MULTI_GET: &str =
+    "Ends with code 75 when one of several is missing: the others are \
+printed.
+
+Examples:
+  qmdctl multi-get 'notes/2024/**/*.md' --format jsonl
+  qmdctl multi-get 'ideas/*.{md,org},#a1b2c3' -l 40
+  qmdctl multi-get notes/plan.md 'notes/work/*' '!notes/work/old/**'";
 pub(super) const COLLECTION: &str = "Example:
   qmdctl collection add ~/notes --name notes";
 pub(super) const COLLECTION_ADD: &str = "Examples:
@@ -74,6 +85,7 @@ pub(super) const CONTEXT_REMOVE: &str = "Example:
   qmdctl context remove qmd://notes/work";
 pub(super) const LS: &str = "Examples:
   qmdctl ls notes/work
+  qmdctl ls 'notes/**/*plan*'
   qmdctl ls notes --filter 'status = draft'
   qmdctl ls --skipped";
 pub(super) const UPDATE: &str =

@@ -1,6 +1,7 @@
 //! The command line: what may be asked, and the help about it.
 
 mod args;
+mod documents;
 mod help;
 mod modal;
 mod models;
@@ -12,9 +13,10 @@ use clap::{FromArgMatches, Parser, Subcommand};
 pub(crate) use self::{
     args::{
         AddArgs, CleanupArgs, CollectionArgs, CollectionCommand, ContextAddArgs, ContextCommand,
-        DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs, GetArgs, ImportQmdArgs, LogsArgs,
-        LsArgs, PlaceArgs, RenameArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
+        DaemonCommand, DoctorArgs, EmbedArgs, Format, FormatArgs, ImportQmdArgs, LogsArgs,
+        PlaceArgs, RenameArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
     },
+    documents::{DocumentFormat, DocumentsFormat, GetArgs, LsArgs, MultiGetArgs},
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
         RegionVerb,
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     /// Print a document, or some lines of it
     #[command(after_help = help::GET)]
     Get(GetArgs),
+    /// Print several documents, by globs, addresses or lists of them
+    #[command(after_help = help::MULTI_GET)]
+    MultiGet(MultiGetArgs),
     /// List what is indexed, and what is not
     #[command(after_help = help::LS)]
     Ls(LsArgs),
@@ -117,7 +122,8 @@ impl Cli {
             Command::Query(args) | Command::Search(args) | Command::Vsearch(args) => {
                 args.format().of_errors()
             }
-            Command::Get(args) => args.format.format(),
+            Command::Get(args) => args.format(),
+            Command::MultiGet(args) => args.format(),
             Command::Cleanup(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
@@ -271,6 +277,13 @@ mod tests {
             "search heat --min-score nan",
             "get",
             "get a.md --from 0",
+            "get a.md --format csv",
+            "get a.md --json --md",
+            "multi-get",
+            "multi-get a.md --max-bytes -1",
+            "multi-get a.md --files --csv",
+            "multi-get a.md --xml --format md",
+            "ls --skipped --full-path",
             "collection",
             "collection rename a",
             "context add",
@@ -279,6 +292,35 @@ mod tests {
             "frobnicate",
         ] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn documents_have_formats_of_their_own_and_errors_follow() {
+        let get = |line: &str| match parse(line).unwrap().command {
+            Command::Get(args) => (args.document_format(), args.format()),
+            other => panic!("not `get`: {other:?}"),
+        };
+        assert_eq!(get("get a.md"), (DocumentFormat::Cli, Format::Cli));
+        assert_eq!(get("get a.md --json"), (DocumentFormat::Json, Format::Json));
+        for line in ["get a.md --xml", "get a.md --format xml"] {
+            assert_eq!(get(line), (DocumentFormat::Xml, Format::Cli));
+        }
+        assert_eq!(get("get a.md --md"), (DocumentFormat::Md, Format::Cli));
+        let multi = |line: &str| match parse(line).unwrap().command {
+            Command::MultiGet(args) => (args.documents_format(), args.format()),
+            other => panic!("not `multi-get`: {other:?}"),
+        };
+        for (line, expected) in [
+            ("", (DocumentsFormat::Cli, Format::Cli)),
+            (" --format jsonl", (DocumentsFormat::Jsonl, Format::Json)),
+            (" --json", (DocumentsFormat::Json, Format::Json)),
+            (" --csv", (DocumentsFormat::Csv, Format::Cli)),
+            (" --md", (DocumentsFormat::Md, Format::Cli)),
+            (" --xml", (DocumentsFormat::Xml, Format::Cli)),
+            (" --files", (DocumentsFormat::Files, Format::Cli)),
+        ] {
+            assert_eq!(multi(&format!("multi-get a.md b.md{line}")), expected);
         }
     }
 

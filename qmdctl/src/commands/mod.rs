@@ -1,5 +1,6 @@
 //! The verbs: each asks the daemon and hands what it says to `render`.
 
+mod address;
 mod cleanup;
 mod collection;
 mod context;
@@ -12,6 +13,8 @@ mod init;
 mod ls;
 pub(crate) mod modal;
 mod models;
+mod multi_get;
+mod on_disk;
 mod search;
 mod status;
 mod trust;
@@ -45,7 +48,8 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Query(args) => search::run(&home, screen, &args, SearchMode::Hybrid).await,
         Command::Search(args) => search::run(&home, screen, &args, SearchMode::Lexical).await,
         Command::Vsearch(args) => search::run(&home, screen, &args, SearchMode::Vector).await,
-        Command::Get(args) => get::run(&home, screen, &args).await,
+        Command::Get(args) => get::run(&home, &args).await,
+        Command::MultiGet(args) => multi_get::run(&home, &args).await,
         Command::Collection(command) => match command {
             CollectionCommand::Add(args) => collection::add::run(&home, screen, args).await,
             CollectionCommand::List(_) => collection::list::run(&home, screen).await,

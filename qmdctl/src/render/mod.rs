@@ -8,6 +8,7 @@ mod contexts;
 mod daemon;
 mod doctor;
 mod document;
+mod documents;
 #[cfg(test)]
 pub(crate) mod emulated;
 mod escape;
@@ -46,7 +47,8 @@ pub(crate) use self::{
     contexts::{contexts, contexts_json, place},
     daemon::{daemon_status, daemon_status_json},
     doctor::{checks, checks_json},
-    document::{document, document_json},
+    document::{document, document_json, document_md, document_xml, file_heading},
+    documents::Documents,
     followed::{watch_event, watch_event_json},
     import::{imported, imported_json},
     jobs::{embedded, skipped, updated},

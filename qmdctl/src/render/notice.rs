@@ -85,6 +85,8 @@ struct ErrorBody<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    suggestions: &'a [String],
 }
 
 /// An error for programs.
@@ -94,6 +96,7 @@ pub(super) fn error_json(failure: &Failure) -> String {
             reason: &failure.reason,
             message: &failure.message,
             hint: failure.hint.as_deref(),
+            suggestions: &failure.suggestions,
         },
     };
     // Strings always have a JSON form.
@@ -132,7 +135,12 @@ mod tests {
             .hint("configured are: notes");
         let bare = Failure::internal("a\nb\x1b[2J");
         let newer = Failure::of_text("MOON_FULL", "no luck".into(), None);
-        let all = [hinted, bare, newer]
+        let near = Failure {
+            suggestions: vec!["qmd://n/a.md".into()],
+            ..Failure::new(Reason::DocumentNotFound, "no document \"b.md\"")
+                .hint("did you mean qmd://n/a.md?")
+        };
+        let all = [hinted, bare, newer, near]
             .map(|failure| format!("{}{}", plain(&error(&failure)), error_json(&failure)));
         insta::assert_snapshot!(all.concat());
     }

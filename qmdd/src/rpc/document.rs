@@ -1,28 +1,29 @@
 //! `DocumentService`.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use qmd_proto::v1::{
-    GetReply, GetRequest, ListReply, ListRequest, document_service_server::DocumentService,
+    GetReply, GetRequest, ListReply, ListRequest, MultiGetReply, MultiGetRequest,
+    document_service_server::DocumentService,
 };
 use tonic::{Request, Response, Status};
 
 use super::{
     App, Index,
+    address::{Finder, Named},
     context::{context, file_path},
     listing, metadata,
+    miss::{Miss, uri},
+    multi_get,
     status::{self, status},
     stream::Events,
 };
 use crate::{
     config::IndexConfig,
-    domain::{Address, LineRange, Reason, Target},
-    store::DocumentRef,
+    domain::{CollectionName, LineRange, Metadata},
+    store::{StoreError, StoredDocument},
     text::page,
 };
-
-/// How many near misses an unknown address suggests.
-const SUGGESTIONS: usize = 5;
 
 /// `DocumentService` over the daemon's state.
 pub struct Document(pub Arc<App>);
@@ -30,6 +31,7 @@ pub struct Document(pub Arc<App>);
 #[tonic::async_trait]
 impl DocumentService for Document {
     type ListStream = Events<ListReply>;
+    type MultiGetStream = Events<MultiGetReply>;
 
     async fn list(
         &self,
@@ -38,127 +40,113 @@ impl DocumentService for Document {
         listing::documents(&self.0, request.into_inner()).await
     }
 
+    async fn multi_get(
+        &self,
+        request: Request<MultiGetRequest>,
+    ) -> Result<Response<Self::MultiGetStream>, Status> {
+        multi_get::documents(&self.0, request.into_inner()).await
+    }
+
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetReply>, Status> {
         let request = request.into_inner();
         let index = self.0.indexes.get(request.index.as_ref()).await?;
         let config = index.config().map_err(|error| status(&error))?;
-        let Address { target, range } =
-            Address::parse(&request.address).map_err(|error| status::address(&error))?;
-        let target = inside_collections(target, &config);
-        let found = find(&index, &target, &request.address).await?;
-        let (document, metadata) = tokio::try_join!(
-            index.store.document(found.id),
-            index.store.metadata(vec![found.id])
-        )
-        .map_err(|error| status(&error))?;
-        let document = document.ok_or_else(|| not_found(&request.address, &[]))?;
+        if request.from_line == Some(0) {
+            return Err(status::invalid("lines count from 1"));
+        }
+        let finder = Finder {
+            index: &index,
+            config: &config,
+        };
+        let Named { document, range } = finder.find(&request.address, true).await?;
+        let lines = Lines::of(range, request.from_line, request.max_lines);
+        let reply = read(&index, &config, document.id, lines).await;
+        let reply = reply.map_err(|error| status(&error))?;
+        reply
+            .map(Response::new)
+            .ok_or_else(|| gone(&uri(document.collection.as_str(), &document.path)).into_status())
+    }
+}
 
-        let total_lines = document.text.lines().count() as u32;
+/// Lines of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lines {
+    from: u32,
+    count: u32,
+}
+
+impl Lines {
+    /// Those that an address names, unless the request says which.
+    pub(super) fn of(range: Option<LineRange>, from: Option<u32>, most: Option<u32>) -> Self {
         let range = range.unwrap_or(LineRange {
             from: 1,
             count: None,
         });
-        let from_line = request.from_line.unwrap_or(range.from);
-        if from_line == 0 {
-            return Err(status::invalid("lines count from 1"));
-        }
-        let count = request.max_lines.or(range.count).unwrap_or(u32::MAX);
-        let body = lines(&document.text, from_line, count);
-        let collection = document.collection.as_str();
-        Ok(Response::new(GetReply {
-            docid: document.hash.docid().as_str().to_owned(),
-            uri: format!("qmd://{collection}/{}", document.path),
-            title: document.title,
-            from_line,
-            line_count: body.lines().count() as u32,
-            total_lines,
-            page: page::of_line(&document.text, from_line),
-            metadata: metadata.first().map(metadata::to_proto).unwrap_or_default(),
-            body: body.to_owned(),
-            context: context(&config, collection, &document.path),
-            file_path: config
-                .collections
-                .iter()
-                .find(|known| known.name == document.collection)
-                .map(|known| file_path(known, &document.path))
-                .unwrap_or_default(),
-            collection: collection.to_owned(),
-            path: document.path,
-        }))
-    }
-}
-
-/// A file's absolute path becomes its place in the innermost collection that holds it.
-fn inside_collections(target: Target, config: &IndexConfig) -> Target {
-    let Target::Path(text) = &target else {
-        return target;
-    };
-    let path = Path::new(text);
-    let holder = config
-        .collections
-        .iter()
-        .filter_map(|known| Some((known, path.strip_prefix(&known.path).ok()?)))
-        .max_by_key(|(known, _)| known.path.as_os_str().len());
-    match holder {
-        Some((known, rest)) if path.is_absolute() => Target::Uri {
-            collection: known.name.to_string(),
-            path: rest.to_string_lossy().into_owned(),
-        },
-        _ => target,
-    }
-}
-
-async fn find(index: &Index, target: &Target, address: &str) -> Result<DocumentRef, Status> {
-    let mut found = index
-        .store
-        .find(target)
-        .await
-        .map_err(|error| status(&error))?;
-    // Documents of equal content share their docid: the first stands for all.
-    let any_will_do = matches!(target, Target::DocId(_));
-    match found.len() {
-        0 => {
-            let near = index
-                .store
-                .similar_paths(address, SUGGESTIONS)
-                .await
-                .map_err(|e| status(&e))?;
-            Err(not_found(address, &near))
-        }
-        1 => Ok(found.remove(0)),
-        _ if any_will_do => Ok(found.remove(0)),
-        count => {
-            let names: Vec<String> = found
-                .iter()
-                .take(SUGGESTIONS)
-                .map(|document| format!("qmd://{}/{}", document.collection, document.path))
-                .collect();
-            Err(status::of(
-                Reason::DocumentAmbiguous,
-                format!("{count} documents fit {address:?}"),
-                Some(format!("name one of them whole: {}", names.join(", "))),
-            ))
+        Self {
+            from: from.unwrap_or(range.from),
+            count: most.or(range.count).unwrap_or(u32::MAX),
         }
     }
 }
 
-fn not_found(address: &str, near: &[String]) -> Status {
-    let hint = match near {
-        [] => "run `qmdctl update` if the file is new".to_owned(),
-        near => format!("did you mean {}?", near.join(", ")),
-    };
-    status::of(
-        Reason::DocumentNotFound,
-        format!("no document {address:?}"),
-        Some(hint),
-    )
+/// Some lines of a document with what is known of it; `None` when it is gone.
+pub(super) async fn read(
+    index: &Index,
+    config: &IndexConfig,
+    id: i64,
+    lines: Lines,
+) -> Result<Option<GetReply>, StoreError> {
+    let (document, metadata) =
+        tokio::try_join!(index.store.document(id), index.store.metadata(vec![id]))?;
+    let metadata = metadata.into_iter().next().unwrap_or_default();
+    Ok(document.map(|document| reply(config, document, &metadata, lines)))
 }
 
-/// Lines `from` (counted from 1) and at most `count` of them, with their line ends.
-fn lines(text: &str, from: u32, count: u32) -> &str {
-    let start = line_start(text, from - 1);
+/// What is said of a document that was removed while it was being read.
+pub(super) fn gone(uri: &str) -> Miss {
+    let message = format!("{uri} was removed from the index just now");
+    Miss::near(message, Vec::new(), "run the command again")
+}
+
+fn reply(
+    config: &IndexConfig,
+    document: StoredDocument,
+    metadata: &Metadata,
+    lines: Lines,
+) -> GetReply {
+    let body = cut(&document.text, lines);
+    let collection = document.collection.as_str();
+    GetReply {
+        docid: document.hash.docid().as_str().to_owned(),
+        uri: uri(collection, &document.path),
+        title: document.title,
+        from_line: lines.from,
+        line_count: body.lines().count() as u32,
+        total_lines: document.text.lines().count() as u32,
+        page: page::of_line(&document.text, lines.from),
+        metadata: metadata::to_proto(metadata),
+        body: body.to_owned(),
+        context: context(config, collection, &document.path),
+        file_path: on_disk(config, &document.collection, &document.path),
+        collection: collection.to_owned(),
+        path: document.path,
+    }
+}
+
+/// Where a document's file lies; empty when its collection is not known.
+pub(super) fn on_disk(config: &IndexConfig, collection: &CollectionName, path: &str) -> String {
+    let mut known = config.collections.iter();
+    known
+        .find(|known| known.name == *collection)
+        .map(|known| file_path(known, path))
+        .unwrap_or_default()
+}
+
+/// Whole lines with their line ends.
+fn cut(text: &str, lines: Lines) -> &str {
+    let start = line_start(text, lines.from.saturating_sub(1));
     let rest = &text[start..];
-    &rest[..line_start(rest, count)]
+    &rest[..line_start(rest, lines.count)]
 }
 
 /// The byte where line `index`, counted from 0, starts; the end when there are fewer.
@@ -179,10 +167,21 @@ mod tests {
     #[test]
     fn ranges_cut_whole_lines() {
         let text = "a\nb\nc";
-        assert_eq!(lines(text, 1, u32::MAX), text);
-        assert_eq!(lines(text, 2, 1), "b\n");
-        assert_eq!(lines(text, 3, 9), "c");
-        assert_eq!(lines(text, 4, 1), "");
-        assert_eq!(lines(text, 1, 0), "");
+        let lines = |from, count| cut(text, Lines { from, count });
+        assert_eq!(lines(1, u32::MAX), text);
+        assert_eq!(lines(2, 1), "b\n");
+        assert_eq!(lines(3, 9), "c");
+        assert_eq!(lines(4, 1), "");
+        assert_eq!(lines(1, 0), "");
+    }
+
+    #[test]
+    fn a_request_goes_before_the_address() {
+        let range = |from, count| Some(LineRange { from, count });
+        let lines = |from, count| Lines { from, count };
+        assert_eq!(Lines::of(None, None, None), lines(1, u32::MAX));
+        assert_eq!(Lines::of(range(3, Some(4)), None, None), lines(3, 4));
+        assert_eq!(Lines::of(range(3, Some(4)), Some(7), None), lines(7, 4));
+        assert_eq!(Lines::of(range(3, None), None, Some(2)), lines(3, 2));
     }
 }

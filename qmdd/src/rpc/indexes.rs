@@ -33,7 +33,11 @@ use crate::{
         watch::{Lent, Watch, Watched},
     },
     store::{FileStamp, Store, StoreError},
+    text::near,
 };
+
+/// How many collections an unknown name suggests.
+const NEAR_COLLECTIONS: usize = 3;
 
 /// The index a request means when it names none.
 pub const DEFAULT_INDEX: &str = "index";
@@ -211,37 +215,43 @@ impl Index {
 
 /// A collection that must be configured, and in force.
 pub(super) fn named(config: &IndexConfig, name: &str) -> Result<CollectionName, Status> {
-    let mut withheld = config.withheld.iter().filter_map(Gated::folder);
-    if let Some(folder) = withheld.find(|folder| folder.name.as_str() == name) {
-        return Err(status::of(
-            Reason::ConfigUntrusted,
-            format!(
-                "collection {name:?} lies outside of the project, in {}",
-                folder.path.display()
-            ),
-            Some("run `qmdctl trust show`, then `qmdctl trust` if you want that".into()),
-        ));
+    if let Some((message, hint)) = withheld(config, name) {
+        return Err(status::of(Reason::ConfigUntrusted, message, Some(hint)));
     }
-    let found = config
-        .collections
-        .iter()
-        .find(|collection| collection.name.as_str() == name);
-    found
-        .map(|collection| collection.name.clone())
-        .ok_or_else(|| {
-            let hint = match config.collections.as_slice() {
-                [] => "add one with `qmdctl collection add DIR --name NAME`".to_owned(),
-                known => {
-                    let names: Vec<_> = known.iter().map(|known| known.name.as_str()).collect();
-                    format!("configured are: {}", names.join(", "))
-                }
-            };
-            status::of(
-                Reason::CollectionUnknown,
-                format!("no collection {name:?}"),
-                Some(hint),
-            )
-        })
+    let known = config.collections.iter().map(|known| &known.name);
+    if let Some(found) = known.clone().find(|known| known.as_str() == name) {
+        return Ok(found.clone());
+    }
+    let known: Vec<&str> = known.map(CollectionName::as_str).collect();
+    let near = near::names(name, known.iter().copied(), NEAR_COLLECTIONS);
+    let hint = match (near.as_slice(), known.as_slice()) {
+        (_, []) => "add one with `qmdctl collection add DIR --name NAME`".to_owned(),
+        ([], known) => format!("configured are: {}", known.join(", ")),
+        (near, known) => format!(
+            "did you mean {}? configured are: {}",
+            near.join(" or "),
+            known.join(", ")
+        ),
+    };
+    let message = format!("no collection {name:?}");
+    Err(status::suggesting(
+        Reason::CollectionUnknown,
+        message,
+        hint,
+        &near,
+    ))
+}
+
+/// What is to be said of a collection whose folder waits for trust, and what to do; `None` when it does
+/// not.
+pub(super) fn withheld(config: &IndexConfig, name: &str) -> Option<(String, String)> {
+    let mut withheld = config.withheld.iter().filter_map(Gated::folder);
+    let folder = withheld.find(|folder| folder.name.as_str() == name)?;
+    let place = folder.path.display();
+    Some((
+        format!("collection {name:?} lies outside of the project, in {place}"),
+        "run `qmdctl trust show`, then `qmdctl trust` if you want that".to_owned(),
+    ))
 }
 
 /// Where an index has its files.

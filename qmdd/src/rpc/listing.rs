@@ -10,11 +10,18 @@ use tonic::{Response, Status};
 
 use super::{
     App,
+    address::Finder,
+    command::qmdctl,
+    document::on_disk,
     indexes::named,
+    miss::{Miss, SUGGESTIONS},
+    multi_get::no_match,
+    places::PlaceGlob,
     status::status,
     stream::{Events, events},
 };
 use crate::{
+    config::IndexConfig,
     domain::{CollectionName, Reason},
     store::{self, ListedDocument, Scope, Skipped},
     text::filter,
@@ -30,19 +37,24 @@ pub(super) async fn documents(
 ) -> Result<Response<Events<ListReply>>, Status> {
     let index = app.indexes.get(request.index.as_ref()).await?;
     let config = index.config().map_err(|error| status(&error))?;
+    let finder = Finder {
+        index: &index,
+        config: &config,
+    };
     let collections = match request.collection.as_str() {
-        "" => config
-            .collections
-            .iter()
-            .map(|known| known.name.clone())
-            .collect(),
+        "" => finder.within(),
         name => vec![named(&config, name)?],
     };
-    let scope = Scope {
-        collections,
-        filter: filter::parse_all(&request.filters).map_err(|error| status(&error))?,
-    };
     let folder = Some(request.path.trim_matches('/').to_owned()).filter(|path| !path.is_empty());
+    let scope = Scope::of(collections);
+    if let Some(folder) = &folder {
+        expect_below(&finder, &scope, folder).await?;
+    }
+    let globs = globs(&finder, &scope, &request.patterns).await?;
+    let scope = Scope {
+        filter: filter::parse_all(&request.filters).map_err(|error| status(&error))?,
+        ..scope
+    };
     Ok(events(move |progress, cancel| async move {
         let mut after = None;
         loop {
@@ -50,21 +62,76 @@ pub(super) async fn documents(
                 .store
                 .list(scope.clone(), folder.clone(), after, PAGE)
                 .await;
-            let page = page.map_err(|error| status(&error))?;
+            let mut page = page.map_err(|error| status(&error))?;
             after = page
                 .last()
                 .map(|last| (last.collection.clone(), last.path.clone()));
             if after.is_none() || cancel.is_cancelled() {
                 return Ok(());
             }
-            let documents = page.into_iter().map(entry).collect();
-            progress.deliver(ListReply { documents }).await;
+            page.retain(|one| fits(&globs, one.collection.as_str(), &one.path));
+            if !page.is_empty() {
+                let documents = page.into_iter().map(|one| entry(&config, one)).collect();
+                progress.deliver(ListReply { documents }).await;
+            }
         }
     }))
 }
 
-fn entry(document: ListedDocument) -> DocumentEntry {
+/// Fails when nothing lies in a folder, whatever the filters.
+async fn expect_below(finder: &Finder<'_>, scope: &Scope, folder: &str) -> Result<(), Status> {
+    let store = &finder.index.store;
+    let below = store.list(scope.clone(), Some(folder.to_owned()), None, 1);
+    if !below.await.map_err(|error| status(&error))?.is_empty() {
+        return Ok(());
+    }
+    let place = match scope.collections.as_slice() {
+        [only] => format!("{only}/{folder}"),
+        _ => folder.to_owned(),
+    };
+    let within = || scope.collections.clone();
+    let mut near = store
+        .similar_folders(&place, within(), SUGGESTIONS)
+        .await
+        .map_err(|error| status(&error))?;
+    let documents = store.similar(&place, within(), SUGGESTIONS).await;
+    near.extend(documents.map_err(|error| status(&error))?);
+    near.truncate(SUGGESTIONS);
+    let list = qmdctl(finder.index, "ls");
+    let message = format!("no document lies in {place:?}");
+    let hint = format!("`{list} COLLECTION` lists what there is");
+    Err(Miss::near(message, near, hint).into_status())
+}
+
+/// The globs of a request. Fails when a document fits none of them.
+async fn globs(
+    finder: &Finder<'_>,
+    scope: &Scope,
+    patterns: &[String],
+) -> Result<Vec<PlaceGlob>, Status> {
+    let parse = |pattern: &String| PlaceGlob::parse(pattern, &finder.config.collections);
+    let globs: Vec<PlaceGlob> = patterns.iter().map(parse).collect::<Result<_, _>>()?;
+    let Some(first) = patterns.first() else {
+        return Ok(globs);
+    };
+    let wanted = globs.clone();
+    let test = move |collection: &str, path: &str| fits(&wanted, collection, path);
+    let found = finder.index.store.matching(scope.collections.clone(), test);
+    if found.await.map_err(|error| status(&error))?.is_empty() {
+        let miss = no_match(finder, first, true).await?;
+        return Err(miss.into_status());
+    }
+    Ok(globs)
+}
+
+/// Whether a place fits any of the globs, or there are none.
+fn fits(globs: &[PlaceGlob], collection: &str, path: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|glob| glob.covers(collection, path))
+}
+
+fn entry(config: &IndexConfig, document: ListedDocument) -> DocumentEntry {
     DocumentEntry {
+        file_path: on_disk(config, &document.collection, &document.path),
         docid: document.hash.docid().as_str().to_owned(),
         collection: document.collection.to_string(),
         path: document.path,

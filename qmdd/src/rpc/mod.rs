@@ -1,9 +1,11 @@
 //! The gRPC services: requests in, domain calls, replies out. The only place, with the daemon's
 //! serving code, that knows tonic and the generated types.
 
+mod address;
 mod backends;
 mod cleanup;
 mod collections;
+mod command;
 mod context;
 mod contexts;
 mod control;
@@ -16,12 +18,15 @@ mod indexes;
 mod inference;
 mod listing;
 mod metadata;
+mod miss;
 #[cfg(feature = "modal")]
 mod modal;
 mod models;
+mod multi_get;
 #[cfg(not(feature = "modal"))]
 mod no_modal;
 mod notices;
+mod places;
 mod project;
 mod qmd;
 mod report;

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use qmd_proto::{ERROR_DOMAIN, ERROR_HINT};
+use qmd_proto::{ERROR_DOMAIN, ERROR_HINT, ERROR_SUGGESTIONS};
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::domain::{AddressError, CollectionNameError, Failure, Reason};
+use crate::domain::{CollectionNameError, Failure, Reason};
+
+/// Bytes that the suggestions of an error may have together: details travel in a header.
+const SUGGESTED_BYTES: usize = 2 << 10;
 
 /// Builds the status of a failure. Internal ones are logged whole.
 pub(super) fn status(failure: &dyn Failure) -> Status {
@@ -19,10 +22,35 @@ pub(super) fn status(failure: &dyn Failure) -> Status {
 
 /// Builds a status from its parts.
 pub(super) fn of(reason: Reason, message: impl Into<String>, hint: Option<String>) -> Status {
-    let metadata: HashMap<String, String> = hint
-        .into_iter()
-        .map(|hint| (ERROR_HINT.to_owned(), hint))
-        .collect();
+    let metadata = hint.map(|hint| (ERROR_HINT.to_owned(), hint));
+    with(reason, message, metadata.into_iter().collect())
+}
+
+/// Builds the status of a name that is not there, with those that may have been meant, best first.
+pub(super) fn suggesting(
+    reason: Reason,
+    message: impl Into<String>,
+    hint: String,
+    suggestions: &[String],
+) -> Status {
+    let mut metadata = HashMap::from([(ERROR_HINT.to_owned(), hint)]);
+    let mut room = SUGGESTED_BYTES;
+    let fitting = suggestions.iter().take_while(|name| {
+        let left = room.checked_sub(name.len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    let suggestions: Vec<&String> = fitting.collect();
+    // Texts always have a JSON form.
+    if let Ok(list) = serde_json::to_string(&suggestions)
+        && !suggestions.is_empty()
+    {
+        metadata.insert(ERROR_SUGGESTIONS.to_owned(), list);
+    }
+    with(reason, message, metadata)
+}
+
+fn with(reason: Reason, message: impl Into<String>, metadata: HashMap<String, String>) -> Status {
     let details = ErrorDetails::with_error_info(reason.as_str(), ERROR_DOMAIN, metadata);
     Status::with_error_details(reason.grpc_code(), message, details)
 }
@@ -30,15 +58,6 @@ pub(super) fn of(reason: Reason, message: impl Into<String>, hint: Option<String
 /// A malformed request field.
 pub(super) fn invalid(message: impl Into<String>) -> Status {
     of(Reason::InvalidArgument, message, None)
-}
-
-/// An address that does not parse.
-pub(super) fn address(error: &AddressError) -> Status {
-    of(
-        Reason::InvalidArgument,
-        error.to_string(),
-        Some("an address is qmd://COLLECTION/PATH, #DOCID or the end of a path".into()),
-    )
 }
 
 /// A name that no collection can have.

@@ -58,7 +58,17 @@ where
     J: FnOnce(Progress<T>, CancellationToken) -> F,
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
-    let (sender, receiver) = mpsc::channel(BUFFER);
+    events_ahead(BUFFER, job)
+}
+
+/// As [`events`], of which so many wait for a slow reader: few, where each may be large.
+pub(super) fn events_ahead<T, J, F>(ahead: usize, job: J) -> Response<Events<T>>
+where
+    T: Send + 'static,
+    J: FnOnce(Progress<T>, CancellationToken) -> F,
+    F: Future<Output = Result<(), Status>> + Send + 'static,
+{
+    let (sender, receiver) = mpsc::channel(ahead);
     let cancel = CancellationToken::new();
     let work = job(Progress(sender.clone()), cancel.clone());
     tokio::spawn(async move {

@@ -127,9 +127,22 @@ impl Store {
         .await
     }
 
-    /// One document with its text.
+    /// One document with its text; `None` when it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError::ContentCorrupt`] when the text is not the one that was stored, besides what any read
+    /// may meet.
     pub async fn document(&self, id: i64) -> Result<Option<StoredDocument>, StoreError> {
-        Ok(self.documents(vec![id]).await?.pop())
+        let document = self.documents(vec![id]).await?.pop();
+        match document {
+            Some(document) if ContentHash::of(&document.text) != document.hash => {
+                Err(StoreError::ContentCorrupt {
+                    path: self.inner.path.clone(),
+                    document: format!("{}/{}", document.collection, document.path),
+                })
+            }
+            document => Ok(document),
+        }
     }
 
     /// Documents with their texts, in the order of the ids; those that are gone are left out.

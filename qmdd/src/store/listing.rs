@@ -1,6 +1,6 @@
 //! Lists of documents, a part at a time.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Scope, Store, StoreError, collections::name, scope::Allowed};
 use crate::domain::{CollectionName, ContentHash};
@@ -35,33 +35,55 @@ impl Store {
         self.read(move |transaction| {
             let allowed = Allowed::of(transaction, &scope)?;
             let (condition, ids) = allowed.condition("?1");
+            // A part of one collection is read along the index over its paths.
             let sql = format!(
-                "SELECT name, documents.path, title, hash, size, mtime_ns
-                 FROM documents
+                "SELECT documents.path, title, hash, size, mtime_ns
+                 FROM (SELECT * FROM documents
+                       WHERE collection_id = ?2 AND path > ?3
+                         AND (?4 IS NULL OR path = ?4
+                              OR substr(path, 1, length(?4) + 1) = ?4 || '/')
+                         AND {condition}
+                       ORDER BY path LIMIT ?5) AS documents
                  JOIN contents ON contents.id = content_id
-                 JOIN collections ON collections.id = collection_id
-                 WHERE documents.id IN (SELECT id FROM documents WHERE {condition})
-                   AND (?2 IS NULL OR documents.path = ?2
-                        OR substr(documents.path, 1, length(?2) + 1) = ?2 || '/')
-                   AND (?3 IS NULL OR (name, documents.path) > (?3, ?4))
-                 ORDER BY name, documents.path LIMIT ?5"
+                 ORDER BY documents.path"
             );
-            let (collection, path) = after.unzip();
-            let collection = collection.as_ref().map(CollectionName::as_str);
             let mut statement = transaction.prepare_cached(&sql)?;
-            let values = params![ids, folder, collection, path, limit as i64];
-            let rows = statement.query_map(values, |row| {
-                Ok(ListedDocument {
-                    collection: name(row, 0)?,
-                    path: row.get(1)?,
-                    title: row.get(2)?,
-                    hash: ContentHash(row.get(3)?),
-                    bytes: row.get::<_, i64>(4)? as u64,
-                    mtime_ns: row.get(5)?,
-                })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut list = Vec::new();
+            for (id, name) in collections(transaction)? {
+                let left = limit - list.len();
+                let after = match &after {
+                    Some((last, _)) if name < *last => continue,
+                    Some((last, path)) if name == *last => path.as_str(),
+                    _ => "",
+                };
+                if left == 0 {
+                    break;
+                }
+                let values = params![ids, id, after, folder, left as i64];
+                let rows = statement.query_map(values, |row| {
+                    Ok(ListedDocument {
+                        collection: name.clone(),
+                        path: row.get(0)?,
+                        title: row.get(1)?,
+                        hash: ContentHash(row.get(2)?),
+                        bytes: row.get::<_, i64>(3)? as u64,
+                        mtime_ns: row.get(4)?,
+                    })
+                })?;
+                for row in rows {
+                    list.push(row?);
+                }
+            }
+            Ok(list)
         })
         .await
     }
+}
+
+/// Every collection's id and name, by name.
+fn collections(connection: &Connection) -> rusqlite::Result<Vec<(i64, CollectionName)>> {
+    connection
+        .prepare_cached("SELECT id, name FROM collections ORDER BY name")?
+        .query_map([], |row| Ok((row.get(0)?, name(row, 1)?)))?
+        .collect()
 }

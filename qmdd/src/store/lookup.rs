@@ -1,9 +1,15 @@
 //! Finding documents by what people call them.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, Row, ToSql};
 
-use super::{Store, StoreError, collections::name, error::Fault};
-use crate::domain::{CollectionName, ContentHash, DocId, Target};
+use super::{
+    Skipped, SkippedFile, Store, StoreError, collections::name, id_list, scope::Allowed,
+    skipped::why,
+};
+use crate::{
+    domain::{CollectionName, ContentHash, DocId, Target},
+    text::near::Near,
+};
 
 /// A document that an address points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,45 +22,272 @@ pub struct DocumentRef {
     pub path: String,
     /// Its content's hash.
     pub hash: ContentHash,
+    /// Size of its text in bytes.
+    pub bytes: u64,
+    /// Its title.
+    pub title: String,
 }
 
-const SELECT: &str = "SELECT documents.id, name, documents.path, hash
-     FROM documents
-     JOIN contents ON contents.id = content_id
-     JOIN collections ON collections.id = collection_id";
-
 impl Store {
-    /// Every document an address fits, ordered by collection and path. A plain path is tried as
-    /// `collection/path`, then as a whole path, then as the end of a path after a `/`, then as a
-    /// docid without its `#`; the first of these that fits anything decides.
-    pub async fn find(&self, target: &Target) -> Result<Vec<DocumentRef>, StoreError> {
+    /// Every document of these collections that an address fits, ordered by collection and path. A plain
+    /// path is tried as `collection/path`, then as a whole path, then as the end of a path after a `/`,
+    /// then as a docid without its `#`; the first of these that fits anything decides.
+    pub async fn find(
+        &self,
+        target: &Target,
+        within: Vec<CollectionName>,
+    ) -> Result<Vec<DocumentRef>, StoreError> {
         let target = target.clone();
         self.read(move |transaction| {
-            Ok(match &target {
-                Target::DocId(docid) => by_docid(transaction, docid)?,
-                Target::Uri { collection, path } => by_place(transaction, collection, path)?
-                    .into_iter()
-                    .collect(),
-                Target::Path(path) => by_path(transaction, path)?,
+            let allowed = Allowed::collections(transaction, &within)?;
+            let by_docid = |docid: &DocId| {
+                let (low, high) = hash_range(docid);
+                let condition = "hash BETWEEN ?2 AND ?3";
+                DOCUMENTS.select(transaction, &allowed, condition, &[&low, &high])
+            };
+            let path = match &target {
+                Target::DocId(docid) => return Ok(by_docid(docid)?),
+                Target::Uri { collection, path } => {
+                    return Ok(DOCUMENTS.at(transaction, &allowed, collection, path)?);
+                }
+                Target::Path(path) => path,
+            };
+            let found = DOCUMENTS.by_path(transaction, &allowed, path)?;
+            Ok(match DocId::parse(path) {
+                Ok(docid) if found.is_empty() => by_docid(&docid)?,
+                _ => found,
             })
         })
         .await
     }
 
-    /// At most `limit` addresses (`collection/path`) that look like a text, most alike first.
-    pub async fn similar_paths(&self, text: &str, limit: usize) -> Result<Vec<String>, StoreError> {
-        let wanted = text
-            .trim_start_matches("qmd:")
-            .trim_matches('/')
-            .to_lowercase();
-        self.read(move |transaction| similar(transaction, &wanted, limit))
-            .await
+    /// The files of these collections that scans left out and that an address fits, in the manner of
+    /// [`Self::find`].
+    pub async fn find_skipped(
+        &self,
+        target: &Target,
+        within: Vec<CollectionName>,
+    ) -> Result<Vec<SkippedFile>, StoreError> {
+        let target = target.clone();
+        self.read(move |transaction| {
+            let allowed = Allowed::collections(transaction, &within)?;
+            Ok(match &target {
+                Target::DocId(_) => Vec::new(),
+                Target::Uri { collection, path } => {
+                    SKIPPED.at(transaction, &allowed, collection, path)?
+                }
+                Target::Path(path) => SKIPPED.by_path(transaction, &allowed, path)?,
+            })
+        })
+        .await
+    }
+
+    /// The documents of these collections whose collection and path pass a test, ordered by both.
+    pub async fn matching(
+        &self,
+        within: Vec<CollectionName>,
+        test: impl Fn(&str, &str) -> bool + Send + 'static,
+    ) -> Result<Vec<DocumentRef>, StoreError> {
+        self.read(move |transaction| {
+            let mut ids = Vec::new();
+            for_each_place(transaction, &within, |id, collection, path| {
+                if test(collection, path) {
+                    ids.push(id);
+                }
+            })?;
+            let sql = format!(
+                "SELECT {} FROM json_each(?1) AS wanted
+                 JOIN documents ON documents.id = wanted.value {} ORDER BY wanted.key",
+                DOCUMENTS.columns, DOCUMENTS.joins
+            );
+            let mut statement = transaction.prepare_cached(&sql)?;
+            let rows = statement.query_map([id_list(ids)], document_ref)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// At most `limit` addresses (`collection/path`) of these collections that look like a text, most
+    /// alike first.
+    pub async fn similar(
+        &self,
+        text: &str,
+        within: Vec<CollectionName>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut near = Near::new(text, limit);
+        self.read(move |transaction| {
+            let mut address = String::new();
+            for_each_place(transaction, &within, |_, collection, path| {
+                address.clear();
+                address.extend([collection, "/", path]);
+                near.look(&address);
+            })?;
+            Ok(near.into_names())
+        })
+        .await
+    }
+
+    /// As [`Self::similar`], for folders that hold documents: `collection/folder`.
+    pub async fn similar_folders(
+        &self,
+        text: &str,
+        within: Vec<CollectionName>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut near = Near::new(text, limit);
+        self.read(move |transaction| {
+            let mut last = String::new();
+            for_each_place(transaction, &within, |_, collection, path| {
+                let address = format!("{collection}/{path}");
+                // What is in a folder comes one after the other.
+                let ends = address.match_indices('/').skip(1).map(|(end, _)| end);
+                for end in ends.filter(|end| !last.starts_with(&address[..=*end])) {
+                    near.look(&address[..end]);
+                }
+                last = address;
+            })?;
+            Ok(near.into_names())
+        })
+        .await
     }
 }
 
-fn by_docid(connection: &Connection, docid: &DocId) -> rusqlite::Result<Vec<DocumentRef>> {
-    let (low, high) = hash_range(docid);
-    select(connection, "hash BETWEEN ?1 AND ?2", params![low, high])
+/// What can be found by its place.
+struct Table<T> {
+    columns: &'static str,
+    from: &'static str,
+    joins: &'static str,
+    path: &'static str,
+    row: fn(&Row<'_>) -> rusqlite::Result<T>,
+}
+
+const DOCUMENTS: Table<DocumentRef> = Table {
+    columns: "documents.id, name, documents.path, hash, contents.bytes, title",
+    from: "documents",
+    joins: "JOIN contents ON contents.id = content_id
+            JOIN collections ON collections.id = collection_id",
+    path: "documents.path",
+    row: document_ref,
+};
+
+const SKIPPED: Table<SkippedFile> = Table {
+    columns: "name, skipped.path, reason, message",
+    from: "skipped",
+    joins: "JOIN collections ON collections.id = collection_id",
+    path: "skipped.path",
+    row: skipped_file,
+};
+
+impl<T> Table<T> {
+    /// Those in scope that meet a condition on parameters from `?2` on.
+    fn select(
+        &self,
+        connection: &Connection,
+        allowed: &Allowed,
+        condition: &str,
+        values: &[&dyn ToSql],
+    ) -> rusqlite::Result<Vec<T>> {
+        let (within, ids) = allowed.condition("?1");
+        let Self {
+            columns,
+            from,
+            joins,
+            path,
+            row,
+        } = self;
+        let sql = format!(
+            "SELECT {columns} FROM {from} {joins}
+             WHERE {condition} AND {within} ORDER BY name, {path}"
+        );
+        let mut all: Vec<&dyn ToSql> = vec![&ids];
+        all.extend(values);
+        let mut statement = connection.prepare_cached(&sql)?;
+        statement.query_map(all.as_slice(), row)?.collect()
+    }
+
+    fn at(
+        &self,
+        connection: &Connection,
+        allowed: &Allowed,
+        collection: &str,
+        path: &str,
+    ) -> rusqlite::Result<Vec<T>> {
+        let condition = format!("name = ?2 AND {} = ?3", self.path);
+        self.select(connection, allowed, &condition, &[&collection, &path])
+    }
+
+    fn by_path(
+        &self,
+        connection: &Connection,
+        allowed: &Allowed,
+        path: &str,
+    ) -> rusqlite::Result<Vec<T>> {
+        let path = path.trim_start_matches("./");
+        if path.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some((collection, inner)) = path.split_once('/') {
+            let found = self.at(connection, allowed, collection, inner)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let whole = format!("{} = ?2", self.path);
+        let found = self.select(connection, allowed, &whole, &[&path])?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let end = format!("substr({}, -length(?2)) = ?2", self.path);
+        self.select(connection, allowed, &end, &[&format!("/{path}")])
+    }
+}
+
+/// Shows id, collection and path of each document of these collections, by both.
+fn for_each_place(
+    connection: &Connection,
+    within: &[CollectionName],
+    mut visit: impl FnMut(i64, &str, &str),
+) -> rusqlite::Result<()> {
+    let mut collections =
+        connection.prepare_cached("SELECT id, name FROM collections ORDER BY name")?;
+    // By the index over both, and nothing else.
+    let mut places = connection
+        .prepare_cached("SELECT id, path FROM documents WHERE collection_id = ?1 ORDER BY path")?;
+    let mut known = collections.query([])?;
+    while let Some(row) = known.next()? {
+        let (id, name): (i64, String) = (row.get(0)?, row.get(1)?);
+        if !within.iter().any(|wanted| wanted.as_str() == name) {
+            continue;
+        }
+        let mut rows = places.query([id])?;
+        while let Some(row) = rows.next()? {
+            visit(row.get(0)?, &name, row.get_ref(1)?.as_str()?);
+        }
+    }
+    Ok(())
+}
+
+fn document_ref(row: &Row<'_>) -> rusqlite::Result<DocumentRef> {
+    Ok(DocumentRef {
+        id: row.get(0)?,
+        collection: name(row, 1)?,
+        path: row.get(2)?,
+        hash: ContentHash(row.get(3)?),
+        bytes: row.get::<_, i64>(4)? as u64,
+        title: row.get(5)?,
+    })
+}
+
+fn skipped_file(row: &Row<'_>) -> rusqlite::Result<SkippedFile> {
+    let reason: String = row.get(2)?;
+    Ok(SkippedFile {
+        collection: name(row, 0)?,
+        file: Skipped {
+            path: row.get(1)?,
+            why: why(&reason, row.get(3)?),
+        },
+    })
 }
 
 /// The smallest and the largest hash that start with a docid's digits.
@@ -75,97 +308,6 @@ fn hash_range(docid: &DocId) -> ([u8; 32], [u8; 32]) {
     (bound(0x0), bound(0xf))
 }
 
-fn by_place(
-    connection: &Connection,
-    collection: &str,
-    path: &str,
-) -> rusqlite::Result<Option<DocumentRef>> {
-    connection
-        .prepare_cached(&format!("{SELECT} WHERE name = ?1 AND documents.path = ?2"))?
-        .query_row(params![collection, path], document_ref)
-        .optional()
-}
-
-fn by_path(connection: &Connection, path: &str) -> rusqlite::Result<Vec<DocumentRef>> {
-    let path = path.trim_start_matches("./");
-    if path.is_empty() {
-        return Ok(Vec::new());
-    }
-    if let Some((collection, inner)) = path.split_once('/')
-        && let Some(found) = by_place(connection, collection, inner)?
-    {
-        return Ok(vec![found]);
-    }
-    let mut found = select(connection, "documents.path = ?1", params![path])?;
-    if found.is_empty() {
-        let end = format!("/{path}");
-        let condition = "substr(documents.path, -length(?1)) = ?1";
-        found = select(connection, condition, params![end])?;
-    }
-    if found.is_empty()
-        && let Ok(docid) = DocId::parse(path)
-    {
-        found = by_docid(connection, &docid)?;
-    }
-    Ok(found)
-}
-
-fn select(
-    connection: &Connection,
-    condition: &str,
-    params: impl Params,
-) -> rusqlite::Result<Vec<DocumentRef>> {
-    let sql = format!("{SELECT} WHERE {condition} ORDER BY name, documents.path");
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params, document_ref)?
-        .collect()
-}
-
-fn document_ref(row: &Row<'_>) -> rusqlite::Result<DocumentRef> {
-    Ok(DocumentRef {
-        id: row.get(0)?,
-        collection: name(row, 1)?,
-        path: row.get(2)?,
-        hash: ContentHash(row.get(3)?),
-    })
-}
-
-fn similar(connection: &Connection, wanted: &str, limit: usize) -> Result<Vec<String>, Fault> {
-    let mut statement = connection.prepare_cached(
-        "SELECT name || '/' || documents.path
-         FROM documents JOIN collections ON collections.id = collection_id",
-    )?;
-    let mut near = Vec::new();
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let address: String = row.get(0)?;
-        if let Some(distance) = distance(wanted, &address.to_lowercase()) {
-            near.push((distance, address));
-        }
-    }
-    near.sort_unstable();
-    near.truncate(limit);
-    Ok(near.into_iter().map(|(_, address)| address).collect())
-}
-
-/// How far a text is from an address, from its path inside the collection, or from its file name,
-/// whichever is nearest; `None` when it is like none of them. Both in lower case.
-fn distance(wanted: &str, address: &str) -> Option<usize> {
-    let length = wanted.chars().count();
-    let allowed = (length / 3).max(1);
-    let path = address.split_once('/').map_or(address, |(_, path)| path);
-    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
-    let typing = [address, path, file]
-        .into_iter()
-        .filter(|name| name.chars().count().abs_diff(length) <= allowed)
-        .map(|name| strsim::osa_distance(wanted, name))
-        .filter(|distance| *distance <= allowed)
-        .min();
-    // A part of the address ranks behind every slip of the keys.
-    typing.or_else(|| (length >= 3 && address.contains(wanted)).then_some(allowed + 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,14 +321,5 @@ mod tests {
         let whole = ContentHash::of("x");
         let docid = DocId::parse(&whole.to_string()).unwrap();
         assert_eq!(hash_range(&docid), (whole.0, whole.0));
-    }
-
-    #[test]
-    fn nearness_is_of_the_whole_name_or_a_part() {
-        assert_eq!(distance("notes/wign.md", "notes/wing.md"), Some(1));
-        assert_eq!(distance("wign.md", "notes/sub/wing.md"), Some(1));
-        assert_eq!(distance("wing", "notes/sub/wing-body.md"), Some(2));
-        assert_eq!(distance("quantum.md", "notes/wing.md"), None);
-        assert_eq!(distance("wi", "notes/wing.md"), None);
     }
 }

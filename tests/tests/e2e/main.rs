@@ -3,6 +3,7 @@
 mod access;
 mod chunking;
 mod collections;
+mod documents;
 mod download;
 mod durability;
 mod engine;

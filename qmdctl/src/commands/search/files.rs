@@ -1,22 +1,17 @@
 //! The files of hits, where they lie on this machine.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
 use qmd_proto::v1::Hit;
 
-use crate::render::{Answer, Notice, count};
+use crate::{
+    commands::on_disk::OnDisk,
+    render::{Answer, Notice, count},
+};
 
 /// Each hit's file, seen from the present folder; `None` for one that is gone.
 pub(super) fn paths(hits: &[Hit]) -> Vec<Option<String>> {
-    let here = env::current_dir().ok();
+    let on_disk = OnDisk::new();
     hits.iter()
-        .map(|hit| {
-            let path = Path::new(&hit.file_path);
-            path.is_file().then(|| seen_from(here.as_deref(), path))
-        })
+        .map(|hit| on_disk.find(&hit.file_path))
         .collect()
 }
 
@@ -40,44 +35,13 @@ pub(super) fn gone(full_path: bool, answer: &Answer<'_>) -> Option<Notice> {
     })
 }
 
-/// A path below the folder `here` begins with `./`, any other stays whole.
-fn seen_from(here: Option<&Path>, path: &Path) -> String {
-    let below = |path: &Path| {
-        let inside = path.strip_prefix(here?).ok()?;
-        Some(Path::new(".").join(inside))
-    };
-    // The collection's folder may be named by a link, and the present folder never is.
-    let real = || path.canonicalize().ok();
-    below(path)
-        .or_else(|| below(&real()?))
-        .unwrap_or_else(|| PathBuf::from(path))
-        .to_string_lossy()
-        .into_owned()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::fs;
 
     use qmd_proto::v1::SearchReply;
 
     use super::*;
-
-    #[test]
-    fn files_below_are_named_from_here() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        fs::create_dir(root.join("notes")).unwrap();
-        fs::write(root.join("notes/a.md"), "").unwrap();
-        symlink(root.join("notes"), root.join("link")).unwrap();
-        let seen = |here: &str, path: &str| seen_from(Some(&root.join(here)), &root.join(path));
-        assert_eq!(seen("", "notes/a.md"), "./notes/a.md");
-        assert_eq!(seen("notes", "notes/a.md"), "./a.md");
-        assert_eq!(seen("notes", "link/a.md"), "./a.md");
-        let whole = root.join("notes/a.md");
-        assert_eq!(seen("elsewhere", "notes/a.md"), whole.to_str().unwrap());
-        assert_eq!(seen_from(None, &whole), whole.to_str().unwrap());
-    }
 
     #[test]
     fn a_file_that_is_gone_is_told() {

@@ -1,6 +1,7 @@
 //! A check finds what is wrong, and nothing else.
 
 use super::*;
+use crate::domain::{Failure, Target};
 
 /// Two documents, embedded, and one that was removed.
 async fn filled() -> Fixture {
@@ -149,4 +150,20 @@ async fn a_damaged_page_is_found_and_the_rest_still_read() {
     let found = fixture.parts_with_problems(Depth::Full).await;
     assert_eq!(found, [Part::Structure]);
     assert_eq!(fixture.number("SELECT count(*) FROM documents").await, 2);
+}
+
+#[tokio::test]
+async fn a_damaged_text_is_not_given_out() {
+    let fixture = filled().await;
+    let target = Target::DocId(ContentHash::of("beta words").docid());
+    let found = fixture.store.find(&target, vec![name("notes")]).await;
+    let id = found.unwrap()[0].id;
+    let whole = fixture.store.document(id).await.unwrap().unwrap();
+    assert_eq!(whole.text, "beta words");
+    fixture
+        .tamper("UPDATE contents SET body = 'beta wordz' WHERE body = 'beta words'")
+        .await;
+    let error = fixture.store.document(id).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::ContentCorrupt);
+    assert!(error.to_string().contains("notes/b.md"), "{error}");
 }

@@ -5,8 +5,13 @@ use crate::domain::{Address, Target};
 
 impl Fixture {
     async fn find(&self, address: &str) -> Vec<String> {
+        self.find_within(address, &["docs", "notes"]).await
+    }
+
+    async fn find_within(&self, address: &str, within: &[&str]) -> Vec<String> {
         let target = Address::parse(address).unwrap().target;
-        let found = self.store.find(&target).await.unwrap();
+        let within = within.iter().map(|each| name(each)).collect();
+        let found = self.store.find(&target, within).await.unwrap();
         found
             .into_iter()
             .map(|each| format!("{}/{}", each.collection, each.path))
@@ -79,16 +84,100 @@ async fn docids_are_prefixes_of_the_content_hash() {
     let whole = format!("#{}", ContentHash::of("abc"));
     assert_eq!(fixture.find(&whole).await, both);
     let target = Target::DocId(ContentHash::of("the guide").docid());
-    assert_eq!(fixture.store.find(&target).await.unwrap().len(), 1);
+    let found = fixture
+        .store
+        .find(&target, vec![name("docs")])
+        .await
+        .unwrap();
+    assert_eq!((found.len(), found[0].bytes), (1, 9));
+}
+
+#[tokio::test]
+async fn only_the_collections_in_scope_are_looked_at() {
+    let fixture = shelves().await;
+    for address in ["#ba7816", "copy.md", "docs/copy.md", "qmd://docs/copy.md"] {
+        let of_docs = fixture.find_within(address, &["docs", "none"]).await;
+        assert_eq!(of_docs, ["docs/copy.md"], "{address}");
+        let of_notes = fixture.find_within(address, &["notes"]).await;
+        assert!(!of_notes.contains(&"docs/copy.md".to_owned()), "{address}");
+        assert_eq!(fixture.find_within(address, &[]).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn files_that_were_left_out_are_found_in_the_same_way() {
+    let fixture = shelves().await;
+    for (collection, path) in [("notes", "x/scan.pdf"), ("docs", "y/scan.pdf")] {
+        let change = vec![skip(path, Reason::FileDamaged)];
+        let applied = fixture.store.apply(&name(collection), change).await;
+        applied.unwrap();
+    }
+    let found = async |address: &str| {
+        let target = Address::parse(address).unwrap().target;
+        let within = vec![name("docs"), name("notes")];
+        let found = fixture.store.find_skipped(&target, within).await.unwrap();
+        assert!(
+            found
+                .iter()
+                .all(|file| file.file.why.reason == Reason::FileDamaged)
+        );
+        found
+            .into_iter()
+            .map(|file| format!("{}/{}", file.collection, file.file.path))
+            .collect::<Vec<_>>()
+    };
+    for address in ["qmd://notes/x/scan.pdf", "notes/x/scan.pdf", "x/scan.pdf"] {
+        assert_eq!(found(address).await, ["notes/x/scan.pdf"], "{address}");
+    }
+    assert_eq!(
+        found("scan.pdf").await,
+        ["docs/y/scan.pdf", "notes/x/scan.pdf"]
+    );
+    for address in ["plan.md", "can.pdf", "#ba7816"] {
+        assert_eq!(found(address).await, [""; 0], "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_test_chooses_documents_in_order() {
+    let fixture = shelves().await;
+    let chosen = async |collections: &[&str], end: &'static str| {
+        let within = collections.iter().map(|each| name(each)).collect();
+        let test = move |_: &str, path: &str| path.ends_with(end);
+        let found = fixture.store.matching(within, test).await.unwrap();
+        found
+            .into_iter()
+            .map(|each| format!("{}/{}", each.collection, each.path))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        chosen(&["notes", "docs"], "guide.md").await,
+        ["docs/guide.md", "notes/docs/guide.md"]
+    );
+    assert_eq!(chosen(&["docs"], ".md").await.len(), 2);
+    assert_eq!(chosen(&[], ".md").await, [""; 0]);
 }
 
 #[tokio::test]
 async fn near_misses_are_suggested() {
     let fixture = shelves().await;
-    let near = async |text: &str| fixture.store.similar_paths(text, 2).await.unwrap();
+    let within = || vec![name("docs"), name("notes")];
+    let near = async |text: &str| fixture.store.similar(text, within(), 2).await.unwrap();
     assert_eq!(near("qmd://notes/paln.md").await[0], "notes/plan.md");
     assert_eq!(near("Guide.md").await[0], "docs/guide.md");
     assert_eq!(near("guid").await, ["docs/guide.md", "notes/docs/guide.md"]);
     assert_eq!(near("entirely different").await, [""; 0]);
     assert_eq!(near("").await, [""; 0]);
+    let folders = async |text: &str| {
+        let found = fixture.store.similar_folders(text, within(), 3).await;
+        found.unwrap()
+    };
+    assert_eq!(folders("notes/2042").await, ["notes/2024"]);
+    assert_eq!(folders("notes/doc").await, ["notes/docs"]);
+    assert_eq!(folders("plan.md").await, [""; 0]);
+    let scoped = fixture
+        .store
+        .similar("plan.md", vec![name("docs")], 5)
+        .await;
+    assert_eq!(scoped.unwrap(), [""; 0]);
 }
