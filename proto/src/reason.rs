@@ -216,6 +216,8 @@ reasons! {
     NotQmdIndex = "NOT_QMD_INDEX", FailedPrecondition, 94;
     /// The vectors of an index of QMD are not what would be computed here.
     VectorsDiffer = "VECTORS_DIFFER", FailedPrecondition, 95;
+    /// A file of an evaluation is malformed: queries, judgements, documents, a run or a fixture.
+    EvalFileInvalid = "EVAL_FILE_INVALID", InvalidArgument, 96;
 }
 
 impl fmt::Display for Reason {

@@ -32,6 +32,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Models and daemon",
         &["models", "modal", "daemon", "doctor"],
     ),
+    ("Measure", &["eval", "bench"]),
 ];
 
 pub(super) const QUERY: &str = "Examples:
@@ -127,6 +128,18 @@ pub(super) const CLEANUP: &str = "Example:
   qmdctl cleanup --dry-run";
 pub(super) const STATUS: &str = "Example:
   qmdctl status --json";
+pub(super) const EVAL: &str =
+    "DIR holds docs/, queries.tsv (id, text) and qrels.tsv (query, document, grade), \
+or what BEIR publishes: corpus.jsonl, queries.jsonl and qrels/NAME.tsv. Its documents get an index of their \
+own, which stays for the next time. A fixture of QMD is asked of your index. docs/eval.md tells more.
+
+Examples:
+  qmdctl eval cranfield --run runs
+  qmdctl eval compare runs/cranfield.lexical.run runs/cranfield.hybrid.run --qrels cranfield/qrels.tsv";
+pub(super) const EVAL_COMPARE: &str = "Example:
+  qmdctl eval compare lexical.run hybrid.run --qrels qrels.tsv";
+pub(super) const BENCH: &str = "Example:
+  qmdctl bench fixture.json -c notes --json";
 pub(super) const DOCTOR: &str = "Examples:
   qmdctl doctor --quick
   qmdctl doctor --repair";

@@ -2,6 +2,7 @@
 
 mod args;
 mod documents;
+mod eval;
 mod help;
 mod modal;
 mod models;
@@ -17,6 +18,7 @@ pub(crate) use self::{
         PlaceArgs, RenameArgs, ShowArgs, Strategy, UpdateArgs, WatchArgs,
     },
     documents::{DocumentFormat, DocumentsFormat, GetArgs, LsArgs, MultiGetArgs},
+    eval::{BenchArgs, CompareArgs, EvalArgs, EvalVerb},
     modal::{
         DeployArgs, DestroyArgs, ModalCommand, ModalLogsArgs, ModalStatusArgs, RegionArgs,
         RegionVerb,
@@ -101,6 +103,16 @@ pub(crate) enum Command {
     /// Show the state of the index, the models and the daemon
     #[command(after_help = help::STATUS)]
     Status(FormatArgs),
+    /// Measure how good searches are, on a collection with known answers
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = help::EVAL
+    )]
+    Eval(EvalArgs),
+    /// Run a bench fixture of QMD on the index
+    #[command(after_help = help::BENCH)]
+    Bench(BenchArgs),
     /// Look the installation over, and measure the models
     #[command(after_help = help::DOCTOR)]
     Doctor(DoctorArgs),
@@ -126,6 +138,8 @@ impl Cli {
             Command::MultiGet(args) => args.format(),
             Command::Cleanup(args) => args.format.format(),
             Command::Doctor(args) => args.format.format(),
+            Command::Eval(args) => args.format(),
+            Command::Bench(args) => args.format.format(),
             Command::Watch(args) => args.format.format(),
             Command::ImportQmd(args) => args.format.format(),
             Command::Ls(args) => args.format.format(),
@@ -362,6 +376,35 @@ mod tests {
         for line in ["trust everything", "trust revoke x", "init a b"] {
             assert!(parse(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_collection_is_measured_or_two_runs_are_compared() {
+        for line in [
+            "eval cranfield",
+            "eval beir --split dev --mode lexical --mode hybrid --binary --run out --seed 7",
+            "eval fixture.json -c notes --json",
+            "eval compare a.run b.run --qrels qrels.tsv --by mrr --all",
+            "bench fixture.json --json -c notes",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "eval",
+            "eval a b",
+            "eval cranfield --mode best",
+            "eval compare a.run b.run",
+            "eval compare a.run --qrels q.tsv",
+            "eval compare a.run b.run --qrels q.tsv --by map",
+            "eval --binary compare a.run b.run --qrels q.tsv",
+            "bench",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let json = |line| parse(line).unwrap().format() == Format::Json;
+        assert!(json("eval cranfield --json"));
+        assert!(json("eval compare a.run b.run --qrels q.tsv --format json"));
+        assert!(json("bench f.json --json"));
     }
 
     #[test]

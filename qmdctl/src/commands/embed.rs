@@ -44,7 +44,8 @@ pub(super) async fn run(home: &Home, screen: Screen, args: EmbedArgs) -> Result<
     screen.done(&render::embedded(&summary))
 }
 
-fn shown(step: &EmbedIndexProgress, seconds: f64) -> Step {
+/// A step of an embedding run, so many seconds after its start.
+pub(super) fn shown(step: &EmbedIndexProgress, seconds: f64) -> Step {
     let rate = step.tokens_done as f64 / seconds.max(1e-3);
     Step {
         label: "embedding".into(),

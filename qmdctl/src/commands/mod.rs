@@ -1,12 +1,14 @@
 //! The verbs: each asks the daemon and hands what it says to `render`.
 
 mod address;
+mod bench;
 mod cleanup;
 mod collection;
 mod context;
 mod daemon;
 mod doctor;
 mod embed;
+mod eval;
 mod get;
 mod import_qmd;
 mod init;
@@ -78,6 +80,8 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
         Command::Trust(args) => trust::run(&home, screen, &args).await,
         Command::Status(_) => status::run(&home, screen).await,
         Command::Doctor(args) => doctor::run(&home, screen, &args).await,
+        Command::Eval(args) => eval::run(&home, screen, &args).await,
+        Command::Bench(args) => bench::run(&home, screen, &args).await,
         Command::Models(command) => match command {
             ModelsCommand::List(_) => models::list::run(&home, screen).await,
             ModelsCommand::Pull(args) => models::pull::run(&home, screen, &args).await,

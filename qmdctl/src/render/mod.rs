@@ -1,6 +1,7 @@
 //! What the user sees. The only place that prints: results go to standard output, all else to
 //! standard error. What is shown is put together as text first, by functions without effects.
 
+mod bench;
 mod board;
 mod cleanup;
 mod collections;
@@ -12,6 +13,7 @@ mod documents;
 #[cfg(test)]
 pub(crate) mod emulated;
 mod escape;
+mod eval;
 mod explain;
 mod followed;
 mod highlight;
@@ -41,6 +43,7 @@ use std::{
 };
 
 pub(crate) use self::{
+    bench::{benched, benched_json},
     board::Board,
     cleanup::{cleaned, cleaned_json},
     collections::{collection, collection_json, collection_list, collection_list_json},
@@ -49,6 +52,7 @@ pub(crate) use self::{
     doctor::{checks, checks_json},
     document::{document, document_json, document_md, document_xml, file_heading},
     documents::Documents,
+    eval::{compared, compared_json, evaluated, evaluated_json},
     followed::{watch_event, watch_event_json},
     import::{imported, imported_json},
     jobs::{embedded, skipped, updated},

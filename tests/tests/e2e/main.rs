@@ -8,6 +8,7 @@ mod download;
 mod durability;
 mod engine;
 mod errors;
+mod eval;
 mod foreign;
 mod golden;
 mod import_qmd;

@@ -1,12 +1,15 @@
 //! Judged collections: documents, queries, and which documents are relevant to which query.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use qmdctl::eval::{
+    Malformed,
+    judged::{self, Grades, Judgements, Query},
+};
 
 /// A collection for measuring, as it lies on disk: `docs/*.md`, `queries.tsv` (id, text) and
 /// `qrels.tsv` (query, document, grade).
@@ -16,23 +19,22 @@ pub(crate) struct Collection {
     pub(crate) name: String,
     /// Its documents; a document's id is its file's stem.
     pub(crate) docs: PathBuf,
-    queries: Vec<(String, String)>,
-    relevant: BTreeMap<String, BTreeSet<String>>,
+    queries: Vec<Query>,
+    judgements: Judgements,
 }
 
 impl Collection {
-    /// The queries that were judged: id and text.
+    /// The queries that have relevant documents: id and text.
     pub(crate) fn judged(&self) -> impl Iterator<Item = (&str, &str)> {
-        let judged = self
-            .queries
-            .iter()
-            .filter(|(id, _)| self.relevant.contains_key(id));
-        judged.map(|(id, text)| (id.as_str(), text.as_str()))
+        let judged = self.queries.iter();
+        judged
+            .filter(|query| self.judgements.of(&query.id).is_some())
+            .map(|query| (query.id.as_str(), query.text.as_str()))
     }
 
-    /// The documents that are relevant to a query.
-    pub(crate) fn relevant(&self, query: &str) -> Option<&BTreeSet<String>> {
-        self.relevant.get(query)
+    /// What was judged of a query that has relevant documents, each of which counts 1.
+    pub(crate) fn judgements(&self, query: &str) -> Option<&Grades> {
+        self.judgements.of(query)
     }
 }
 
@@ -55,51 +57,21 @@ pub(crate) fn load_all(folder: &Path) -> Result<Vec<Collection>> {
 }
 
 fn load(folder: &Path) -> Result<Collection> {
-    let read = |file: &str| {
-        let path = folder.join(file);
-        fs::read_to_string(&path).with_context(|| path.display().to_string())
-    };
     let name = folder.file_name().and_then(|name| name.to_str());
     Ok(Collection {
         name: name
             .with_context(|| format!("{} is not UTF-8", folder.display()))?
             .to_owned(),
         docs: folder.join("docs"),
-        queries: parse_queries(&read("queries.tsv")?)?,
-        relevant: parse_judgements(&read("qrels.tsv")?)?,
+        queries: parse(&folder.join("queries.tsv"), judged::queries)?,
+        judgements: parse(&folder.join("qrels.tsv"), Judgements::parse)?.binary(),
     })
 }
 
-fn parse_queries(text: &str) -> Result<Vec<(String, String)>> {
-    let parse = |line: &str| {
-        let (id, text) = line
-            .split_once('\t')
-            .with_context(|| format!("no query: {line:?}"))?;
-        Ok((id.to_owned(), text.to_owned()))
-    };
-    text.lines().map(parse).collect()
-}
-
-/// Any positive grade is relevant.
-fn parse_judgements(text: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut relevant: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in text.lines() {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [query, document, grade] = fields.as_slice() else {
-            anyhow::bail!("no judgement: {line:?}");
-        };
-        if grade
-            .parse::<f64>()
-            .with_context(|| format!("no grade: {line:?}"))?
-            > 0.0
-        {
-            relevant
-                .entry((*query).to_owned())
-                .or_default()
-                .insert((*document).to_owned());
-        }
-    }
-    Ok(relevant)
+fn parse<T>(file: &Path, parse: impl Fn(&str) -> Result<T, Malformed>) -> Result<T> {
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).with_context(|| name.clone())?;
+    parse(&text).map_err(|wrong| anyhow!(wrong.in_file(&name)))
 }
 
 #[cfg(test)]
@@ -108,21 +80,21 @@ mod tests {
 
     #[test]
     fn only_judged_queries_count_and_only_positive_grades() {
-        let collection = Collection {
-            name: "c".into(),
-            docs: PathBuf::new(),
-            queries: parse_queries("1\twing heat\n2\tunjudged\n3\tnothing fits\n").unwrap(),
-            relevant: parse_judgements("1\t0184\t2\n1\t0029\t0\n3\t0001\t-1\n").unwrap(),
-        };
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "queries.tsv",
+            "1\twing heat\n2\tunjudged\n3\tnothing fits\n",
+        );
+        write("qrels.tsv", "1\t0184\t2\n1\t0029\t0\n3\t0001\t-1\n");
+        let collection = load(folder.path()).unwrap();
         assert_eq!(
             collection.judged().collect::<Vec<_>>(),
             [("1", "wing heat")]
         );
-        assert_eq!(
-            collection.relevant("1"),
-            Some(&BTreeSet::from(["0184".to_owned()]))
-        );
-        assert!(parse_queries("no tab").is_err());
-        assert!(parse_judgements("1\t2").is_err());
+        let grades = collection.judgements("1").unwrap();
+        assert!(grades["0184"].total_cmp(&1.0).is_eq() && grades["0029"].total_cmp(&0.0).is_eq());
+        write("qrels.tsv", "1\t2\n");
+        assert!(load(folder.path()).is_err());
     }
 }

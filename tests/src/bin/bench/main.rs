@@ -14,7 +14,6 @@ mod figures;
 mod fusion;
 mod latency;
 mod lexical;
-mod metrics;
 mod process;
 mod quality;
 mod remote;

@@ -4,8 +4,9 @@ use std::{fmt::Write as _, fs, io::Write, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use qmd_tests::{Daemon, Outcome};
+use qmdctl::eval::metrics;
 
-use crate::{collection::Collection, metrics};
+use crate::collection::Collection;
 
 /// The verbs of qmdctl, and what they are called in tables.
 pub(crate) const MODES: [(&str, &str); 3] = [
@@ -74,11 +75,11 @@ pub(crate) fn measure(
             }
             let documents: Vec<String> =
                 ranking.into_iter().map(|(document, _)| document).collect();
-            let relevant = collection
-                .relevant(id)
+            let grades = collection
+                .judgements(id)
                 .context("a judged query has judgements")?;
-            ndcg += metrics::ndcg(&documents, relevant, NDCG_AT);
-            recall += metrics::recall(&documents, relevant, RECALL_AT);
+            ndcg += metrics::ndcg(&documents, grades, NDCG_AT);
+            recall += metrics::recall(&documents, grades, RECALL_AT);
         }
         let mean = |sum: f64| sum / queries as f64;
         writeln!(out, "| {name} | {:.4} | {:.4} |", mean(ndcg), mean(recall))?;

@@ -6,12 +6,12 @@ use anyhow::{Context, Result};
 use qmd_proto::v1::{
     SearchMode, SearchReply, SearchRequest, search_service_client::SearchServiceClient,
 };
+use qmdctl::eval::metrics;
 use tonic::transport::Channel;
 
 use crate::{
     collection::Collection,
     figures::{ms, percentile},
-    metrics,
 };
 
 /// Hits that are judged.
@@ -60,8 +60,8 @@ impl Answers {
     ) -> Result<Self> {
         let mut answers = Self::default();
         for (id, text) in collection.judged() {
-            let relevant = collection
-                .relevant(id)
+            let grades = collection
+                .judgements(id)
                 .context("a judged query has judgements")?;
             let mut first_ten: Vec<Vec<String>> = Vec::new();
             for exhaustive in [false, true] {
@@ -86,8 +86,8 @@ impl Answers {
                         first_ten[usize::from(exhaustive)].push(address);
                     }
                 }
-                way.ndcg += metrics::ndcg(&places, relevant, NDCG_AT);
-                way.recall += metrics::recall(&places, relevant, LIMIT as usize);
+                way.ndcg += metrics::ndcg(&places, grades, NDCG_AT);
+                way.recall += metrics::recall(&places, grades, LIMIT as usize);
                 let reply = ask(channel, text, within, SHOWN, exhaustive).await?;
                 way.times.push(Duration::from_micros(reply.elapsed_us));
                 let stages = reply.stages.iter().map(|stage| stage.elapsed_us).sum();
