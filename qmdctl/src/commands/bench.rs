@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use qmd_proto::v1::{SearchReply, Stage, StageState};
+use qmd_proto::v1::{SearchReply, Stage, StageReport, StageState};
 use qmdctl::eval::{
     bench::{Benched, Row, backend},
     fixture::{FixtureQuery, Score},
@@ -58,10 +58,12 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &BenchArgs) -> Result
     }
     progress.finish();
     let name = args.fixture.display().to_string();
-    match screen.format() {
-        Format::Json => Screen::print(&render::benched_json(&name, &queries)?)?,
-        _ => Screen::print(&render::benched(&queries))?,
-    }
+    let shown = if screen.format() == Format::Json {
+        render::benched_json(&name, &queries)?
+    } else {
+        render::benched(&queries)
+    };
+    Screen::print(&shown)?;
     for (mode, why) in &failed {
         Screen::warn(&Notice {
             message: format!("{} failed: {}", backend(*mode), why.message),
@@ -122,7 +124,7 @@ fn unranked(reply: &SearchReply, mode: Mode) -> Option<NotRun> {
     }
     let mut stages = reply.stages.iter();
     let rerank = stages.find(|report| report.stage() == Stage::Rerank);
-    let state = rerank.map_or(StageState::Unspecified, |report| report.state());
+    let state = rerank.map_or(StageState::Unspecified, StageReport::state);
     if matches!(state, StageState::Done | StageState::Partial) {
         return None;
     }
@@ -148,7 +150,7 @@ fn scored(query: &FixtureQuery, reply: SearchReply, ms: f64) -> Row {
 
 #[cfg(test)]
 mod tests {
-    use qmd_proto::v1::{Hit, StageReport};
+    use qmd_proto::v1::Hit;
 
     use super::*;
 

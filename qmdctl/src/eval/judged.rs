@@ -25,7 +25,7 @@ pub fn queries(text: &str) -> Result<Vec<Query>, Malformed> {
     let mut known = BTreeSet::new();
     for (at, line) in lines(text) {
         let (id, text) = line.split_once('\t').ok_or_else(|| {
-            let message = format!("no query: {}; an id, a tab and a text are", shown(line));
+            let message = format!("expected an id, a tab and a text, found {}", shown(line));
             Malformed::at(at, message)
         })?;
         add(&mut queries, &mut known, at, id, text)?;
@@ -85,7 +85,7 @@ impl Judgements {
                 }
                 _ => {
                     let message = format!(
-                        "no judgement: {}; a query, a document and a grade are",
+                        "expected a query, a document and a grade, found {}",
                         shown(line)
                     );
                     return Err(Malformed::at(at, message));
@@ -99,7 +99,7 @@ impl Judgements {
                 return Err(Malformed::at(at, format!("no grade: {}", shown(grade))));
             };
             if query.is_empty() || document.is_empty() {
-                let message = format!("no judgement: {}", shown(line));
+                let message = format!("a judgement without a name: {}", shown(line));
                 return Err(Malformed::at(at, message));
             }
             let before = judgements.judge(query, document, number);

@@ -28,7 +28,7 @@ impl Run {
             let fields: Vec<&str> = line.split_whitespace().collect();
             let [query, _, document, _, score, _] = fields.as_slice() else {
                 let message = format!(
-                    "no part of a run: {}; QUERY Q0 DOCUMENT RANK SCORE TAG is",
+                    "expected QUERY Q0 DOCUMENT RANK SCORE TAG, found {}",
                     shown(line)
                 );
                 return Err(Malformed::at(at, message));

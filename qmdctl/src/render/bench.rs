@@ -23,7 +23,8 @@ pub(crate) fn benched(queries: &[Benched]) -> String {
                 Row::Scored { score, ms, .. } => {
                     let [r1, r3, r5] = score.recall_at;
                     let values = [score.precision, r1, r3, r5, score.reciprocal_rank, score.f1];
-                    line(head, values.map(|value| format!("{value:.2}")), *ms)
+                    let values = values.map(|value| format!("{value:.2}"));
+                    line(head, values, format!("{ms:.1} ms"))
                 }
                 Row::NotAsked => blank(head, "not asked"),
                 Row::Failed(why) => blank(head, &format!("error: {}", clean_line(&why.reason))),
@@ -50,26 +51,17 @@ pub(crate) fn benched(queries: &[Benched]) -> String {
     text
 }
 
-fn line(head: [String; 2], values: [String; 6], ms: f64) -> [String; 9] {
-    let [id, backend] = head;
-    let [a, b, c, d, e, f] = values;
-    [id, backend, a, b, c, d, e, f, format!("{ms:.1} ms")]
+fn line([id, backend]: [String; 2], values: [String; 6], last: String) -> [String; 9] {
+    let [precision, r1, r3, r5, mrr, f1] = values;
+    [id, backend, precision, r1, r3, r5, mrr, f1, last]
 }
 
 fn blank(head: [String; 2], why: &str) -> [String; 9] {
-    let [id, backend] = head;
-    let none = || "-".to_owned();
-    [
-        id,
-        backend,
-        none(),
-        none(),
-        none(),
-        none(),
-        none(),
-        none(),
+    line(
+        head,
+        std::array::from_fn(|_| "-".to_owned()),
         why.to_owned(),
-    ]
+    )
 }
 
 fn summary(mode: Mode, means: &Average) -> [String; 9] {

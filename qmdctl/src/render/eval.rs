@@ -1,15 +1,14 @@
 //! Evaluations of judged collections, and runs beside each other.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use qmdctl::eval::{
     compare::{Compared, Comparison},
     metrics::{Measure, RECALL_AT},
     report::{Latency, Measured, Mode, Outcome, Report},
-    statistics::{CONFIDENCE, Estimate, RESAMPLES, SIGNIFICANCE},
+    statistics::{CONFIDENCE, Estimate, PERMUTATIONS, RESAMPLES, SIGNIFICANCE},
 };
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use super::{
     json::pretty,
@@ -38,7 +37,7 @@ pub(crate) fn evaluated(report: &Report) -> String {
     }
     text.push_str("\n\n");
     let rows: Vec<[String; 6]> = report.modes.iter().map(row).collect();
-    let [ndcg, rank, recall] = Measure::ALL.map(|measure| measure.title());
+    let [ndcg, rank, recall] = Measure::ALL.map(Measure::title);
     text += &table(["Mode", ndcg, rank, recall, "p50", "p95"], &rows);
     let gain = if report.binary {
         "every relevant document gains 1"
@@ -69,16 +68,13 @@ pub(crate) fn evaluated(report: &Report) -> String {
 
 fn row(outcome: &Outcome) -> [String; 6] {
     let mode = outcome.mode.name().to_owned();
-    match &outcome.result {
-        Ok(measured) => {
-            let [ndcg, rank, recall] = measured.quality.map(|estimate| interval(&estimate));
-            let [p50, p95] = [measured.inside.p50, measured.inside.p95].map(milliseconds);
-            [mode, ndcg, rank, recall, p50, p95]
-        }
-        Err(_) => {
-            let none = || "-".to_owned();
-            [mode, "not run".to_owned(), none(), none(), none(), none()]
-        }
+    if let Ok(measured) = &outcome.result {
+        let [ndcg, rank, recall] = measured.quality.map(|estimate| interval(&estimate));
+        let [p50, p95] = [measured.inside.p50, measured.inside.p95].map(milliseconds);
+        [mode, ndcg, rank, recall, p50, p95]
+    } else {
+        let none = || "-".to_owned();
+        [mode, "not run".to_owned(), none(), none(), none(), none()]
     }
 }
 
@@ -155,7 +151,67 @@ struct ReportJson<'a> {
     confidence: f64,
     resamples: usize,
     seed: u64,
-    modes: Vec<Value>,
+    modes: Vec<ModeJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum ModeJson<'a> {
+    #[serde(rename_all = "camelCase")]
+    NotRun {
+        mode: &'a str,
+        not_run: NotRunJson<'a>,
+    },
+    #[serde(rename_all = "camelCase")]
+    Measured {
+        mode: &'a str,
+        ndcg10: EstimateJson,
+        mrr: EstimateJson,
+        recall100: EstimateJson,
+        latency_ms: LatencyJson,
+        round_trip_ms: LatencyJson,
+        without_hits: usize,
+        refused: usize,
+        partial: usize,
+        expanded: usize,
+        reranked: usize,
+        remembered: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<&'a str>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct NotRunJson<'a> {
+    reason: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct EstimateJson {
+    mean: f64,
+    low: f64,
+    high: f64,
+}
+
+impl From<Estimate> for EstimateJson {
+    fn from(Estimate { mean, low, high }: Estimate) -> Self {
+        Self { mean, low, high }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct LatencyJson {
+    p50: f64,
+    p95: f64,
+}
+
+impl From<Latency> for LatencyJson {
+    fn from(Latency { p50, p95 }: Latency) -> Self {
+        Self { p50, p95 }
+    }
 }
 
 /// An evaluation as JSON.
@@ -179,44 +235,41 @@ fn gain(binary: bool) -> &'static str {
     if binary { "binary" } else { "grade" }
 }
 
-fn mode_json(outcome: &Outcome) -> Value {
-    let measured = match &outcome.result {
-        Ok(measured) => measured,
-        Err(why) => {
-            return json!({
-                "mode": outcome.mode.name(),
-                "notRun": {"reason": why.reason, "message": why.message, "hint": why.hint},
-            });
+fn mode_json(outcome: &Outcome) -> ModeJson<'_> {
+    let mode = outcome.mode.name();
+    match &outcome.result {
+        Err(why) => ModeJson::NotRun {
+            mode,
+            not_run: NotRunJson {
+                reason: &why.reason,
+                message: &why.message,
+                hint: why.hint.as_deref(),
+            },
+        },
+        Ok(measured) => {
+            let [ndcg10, mrr, recall100] = measured.quality.map(EstimateJson::from);
+            ModeJson::Measured {
+                mode,
+                ndcg10,
+                mrr,
+                recall100,
+                latency_ms: measured.inside.into(),
+                round_trip_ms: measured.round_trip.into(),
+                without_hits: measured.without_hits,
+                refused: measured.refused,
+                partial: measured.partial,
+                expanded: measured.expanded,
+                reranked: measured.reranked,
+                remembered: measured.remembered,
+                run: outcome.run.as_deref(),
+            }
         }
-    };
-    let latency = |latency: &Latency| json!({"p50": latency.p50, "p95": latency.p95});
-    let mut value = json!({
-        "mode": outcome.mode.name(),
-        "latencyMs": latency(&measured.inside),
-        "roundTripMs": latency(&measured.round_trip),
-        "withoutHits": measured.without_hits,
-        "refused": measured.refused,
-        "partial": measured.partial,
-        "expanded": measured.expanded,
-        "reranked": measured.reranked,
-        "remembered": measured.remembered,
-    });
-    for (measure, estimate) in Measure::ALL.iter().zip(&measured.quality) {
-        value[measure.key()] = estimate_json(estimate);
     }
-    if let Some(run) = &outcome.run {
-        value["run"] = json!(run);
-    }
-    value
-}
-
-fn estimate_json(estimate: &Estimate) -> Value {
-    json!({"mean": estimate.mean, "low": estimate.low, "high": estimate.high})
 }
 
 /// Two runs beside each other, as tables and in a sentence.
 pub(crate) fn compared(args: &CompareArgs, comparisons: &[Comparison]) -> String {
-    let name = |path: &std::path::Path| clean_line(&path.display().to_string());
+    let name = |path: &Path| clean_line(&path.display().to_string());
     let mut text = format!("A: {}\nB: {}\n\n", name(&args.a), name(&args.b));
     let rows: Vec<[String; 6]> = comparisons.iter().map(compared_row).collect();
     text += &table(
@@ -304,50 +357,76 @@ fn verdict(comparison: &Comparison) -> String {
     }
 }
 
-/// Two runs beside each other, as JSON.
-pub(crate) fn compared_json(args: &CompareArgs, comparisons: &[Comparison]) -> Result<String> {
-    let measures: Map<String, Value> = comparisons
-        .iter()
-        .map(|comparison| {
-            (
-                comparison.measure.key().to_owned(),
-                comparison_json(comparison),
-            )
-        })
-        .collect();
-    pretty(&json!({
-        "a": args.a,
-        "b": args.b,
-        "gain": gain(args.binary),
-        "confidence": CONFIDENCE,
-        "resamples": RESAMPLES,
-        "seed": args.seed,
-        "significance": SIGNIFICANCE,
-        "measures": measures,
-    }))
+#[derive(Debug, Serialize)]
+struct CompareJson<'a> {
+    a: &'a Path,
+    b: &'a Path,
+    gain: &'a str,
+    confidence: f64,
+    resamples: usize,
+    permutations: usize,
+    seed: u64,
+    significance: f64,
+    measures: Vec<MeasureJson<'a>>,
 }
 
-fn comparison_json(comparison: &Comparison) -> Value {
-    let queries = comparison.queries.iter().map(|query| {
-        json!({
-            "id": query.id,
-            "a": query.a,
-            "b": query.b,
-            "difference": query.difference(),
-        })
+#[derive(Debug, Serialize)]
+struct MeasureJson<'a> {
+    measure: &'a str,
+    a: f64,
+    b: f64,
+    difference: EstimateJson,
+    p: f64,
+    significant: bool,
+    better: usize,
+    worse: usize,
+    same: usize,
+    queries: Vec<QueryJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct QueryJson<'a> {
+    id: &'a str,
+    a: f64,
+    b: f64,
+    difference: f64,
+}
+
+/// Two runs beside each other, as JSON.
+pub(crate) fn compared_json(args: &CompareArgs, comparisons: &[Comparison]) -> Result<String> {
+    pretty(&CompareJson {
+        a: &args.a,
+        b: &args.b,
+        gain: gain(args.binary),
+        confidence: CONFIDENCE,
+        resamples: RESAMPLES,
+        permutations: PERMUTATIONS,
+        seed: args.seed,
+        significance: SIGNIFICANCE,
+        measures: comparisons.iter().map(measure_json).collect(),
+    })
+}
+
+fn measure_json(comparison: &Comparison) -> MeasureJson<'_> {
+    let queries = comparison.queries.iter().map(|query| QueryJson {
+        id: &query.id,
+        a: query.a,
+        b: query.b,
+        difference: query.difference(),
     });
     let [better, worse, same] = comparison.counts();
-    json!({
-        "a": comparison.a,
-        "b": comparison.b,
-        "difference": estimate_json(&comparison.difference),
-        "p": comparison.p,
-        "significant": comparison.is_significant(),
-        "better": better,
-        "worse": worse,
-        "same": same,
-        "queries": queries.collect::<Vec<_>>(),
-    })
+    MeasureJson {
+        measure: comparison.measure.key(),
+        a: comparison.a,
+        b: comparison.b,
+        difference: comparison.difference.into(),
+        p: comparison.p,
+        significant: comparison.is_significant(),
+        better,
+        worse,
+        same,
+        queries: queries.collect(),
+    }
 }
 
 #[cfg(test)]

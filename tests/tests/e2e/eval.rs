@@ -166,7 +166,8 @@ fn compares(daemon: &Daemon, folder: &Path, runs: &Path) -> Result<()> {
         "{same}"
     );
     let found = compare("lexical", "hybrid", &["--json"])?.ok().json();
-    let ndcg = &found["measures"]["ndcg10"];
+    let ndcg = &found["measures"][0];
+    assert_eq!(ndcg["measure"], "ndcg10");
     let p = ndcg["p"].as_f64().context("p")?;
     assert!(p > 0.0 && p <= 1.0, "{ndcg}");
     assert!(ndcg["difference"]["mean"].as_f64() > Some(0.0), "{ndcg}");

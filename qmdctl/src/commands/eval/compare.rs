@@ -50,10 +50,12 @@ pub(super) fn run(screen: Screen, args: &CompareArgs) -> Result<()> {
         .into_iter()
         .map(|measure| compare(a, b, &judgements, measure, args.seed))
         .collect();
-    match screen.format() {
-        Format::Json => Screen::print(&render::compared_json(args, &comparisons)?),
-        _ => Screen::print(&render::compared(args, &comparisons)),
-    }
+    let shown = if screen.format() == Format::Json {
+        render::compared_json(args, &comparisons)?
+    } else {
+        render::compared(args, &comparisons)
+    };
+    Screen::print(&shown)
 }
 
 fn read(file: &Path) -> Result<Run> {

@@ -251,7 +251,7 @@ mod tests {
         fs::write(unjudged.path().join("qrels.tsv"), "1 a\n").unwrap();
         let failure = complaint(&unjudged, "test");
         assert!(
-            failure.message.contains("qrels.tsv:1: no judgement"),
+            failure.message.contains("qrels.tsv:1: expected a query"),
             "{failure:?}"
         );
         fs::remove_file(unjudged.path().join("queries.tsv")).unwrap();

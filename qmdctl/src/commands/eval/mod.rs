@@ -63,10 +63,12 @@ pub(super) async fn run(home: &Home, screen: Screen, args: &EvalArgs) -> Result<
         outcomes.push((mode, result));
     }
     let report = report(args, &source, &place, &outcomes);
-    match screen.format() {
-        Format::Json => Screen::print(&render::evaluated_json(&report)?)?,
-        _ => Screen::print(&render::evaluated(&report))?,
-    }
+    let shown = if screen.format() == Format::Json {
+        render::evaluated_json(&report)?
+    } else {
+        render::evaluated(&report)
+    };
+    Screen::print(&shown)?;
     if let Some(folder) = &args.run {
         for (mode, result) in &outcomes {
             if let Ok(asked) = result {

@@ -138,7 +138,7 @@ pub(in crate::commands) async fn unable(
     for mode in modes {
         let extra = [ModelRole::Rerank, ModelRole::Generate].map(has);
         let why = match (mode, &embed) {
-            (Mode::Lexical, _) => None,
+            (Mode::Lexical, _) | (Mode::Vector | Mode::Hybrid, None) => None,
             (_, Some(why)) => Some(why.clone()),
             (Mode::Full, None) if extra.iter().all(Option::is_none) => {
                 Some(none("neither a reranker nor a generator is configured"))
@@ -155,7 +155,6 @@ pub(in crate::commands) async fn unable(
                 }
                 why
             }
-            (Mode::Vector | Mode::Hybrid, None) => None,
         };
         unable.extend(why.map(|why| (*mode, why)));
     }
