@@ -94,6 +94,8 @@ pub fn compare(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn judged() -> Judgements {
@@ -134,8 +136,8 @@ mod tests {
         let (mut good, mut bad) = (String::new(), String::new());
         for query in 0..30 {
             judgements.judge(&query.to_string(), "a", 1.0);
-            good += &format!("{query} Q0 a 1 1 t\n");
-            bad += &format!("{query} Q0 x 1 2 t\n{query} Q0 a 2 1 t\n");
+            let _ = writeln!(good, "{query} Q0 a 1 1 t");
+            let _ = writeln!(bad, "{query} Q0 x 1 2 t\n{query} Q0 a 2 1 t");
         }
         let (good, bad) = (Run::parse(&good).unwrap(), Run::parse(&bad).unwrap());
         let found = compare(&bad, &good, &judgements, Measure::Ndcg, 1);
