@@ -1,9 +1,10 @@
 //! The lists of both modes for every judged query, and for weakened ones.
 
-use std::{collections::BTreeSet, fmt, io::Write};
+use std::{fmt, io::Write};
 
 use anyhow::{Context, Result};
 use qmd_proto::v1::{SearchMode, SearchRequest, search_service_client::SearchServiceClient};
+use qmdctl::eval::judged::Grades;
 use tonic::transport::Channel;
 
 use crate::{collection::Collection, quality};
@@ -40,7 +41,7 @@ impl fmt::Display for Pair {
 
 /// A query with its lists.
 pub(super) struct Query {
-    pub(super) relevant: BTreeSet<String>,
+    pub(super) grades: Grades,
     words: List,
     meaning: List,
     words_in_titles: List,
@@ -81,9 +82,9 @@ pub(super) async fn fetch(out: &mut impl Write, collections: &[Collection]) -> R
             let titles: Vec<String> = words.iter().map(|word| format!("title:{word}")).collect();
             let few = words[words.len().saturating_sub(4)..].join(" ");
             let third: Vec<&str> = words.iter().copied().step_by(3).collect();
-            let relevant = collection.relevant(id).context("a judged query")?;
+            let grades = collection.judgements(id).context("a judged query")?;
             queries.push(Query {
-                relevant: relevant.clone(),
+                grades: grades.clone(),
                 words: ask(&channel, text, SearchMode::Lexical).await?,
                 meaning: ask(&channel, text, SearchMode::Vector).await?,
                 words_in_titles: ask(&channel, &titles.join(" "), SearchMode::Lexical).await?,

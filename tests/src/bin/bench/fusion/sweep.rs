@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, fmt, fmt::Write as _};
 
+use qmdctl::eval::metrics;
 use qmdd::rank::{
     convex::{self, combine},
     hybrid::Hybrid,
 };
 
 use super::lists::{List, Lists, Pair};
-use crate::metrics;
 
 /// How deep rankings are judged.
 const AT: usize = 10;
@@ -143,7 +143,7 @@ fn add(lists: [(&List, f64); 2], gain: impl Fn(usize, f64) -> f64) -> Vec<String
 pub(super) fn rate(lists: &Lists, way: Way, pair: Pair) -> f64 {
     let rated = lists.queries.iter().map(|query| {
         let (words, meaning) = query.pair(pair);
-        metrics::ndcg(&way.rank(words, meaning), &query.relevant, AT)
+        metrics::ndcg(&way.rank(words, meaning), &query.grades, AT)
     });
     rated.sum::<f64>() / lists.queries.len() as f64
 }
