@@ -37,6 +37,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 pub(super) const QUERY: &str = "Examples:
   qmdctl query \"how does heating affect a thin wing\" -n 10
+  qmdctl query \"thin wing -tail in:papers tag:heat after:2023\"
   qmdctl query $'lex: \"thin wing\" heat\\nvec: how does heating affect a wing' --format jsonl
   qmdctl query \"heat\" --intent \"thermal stress in aircraft\" --budget 300ms --explain";
 pub(super) const SEARCH: &str = "Examples:

@@ -21,6 +21,7 @@ mod modal_region;
 mod models;
 mod output;
 mod project;
+mod query;
 mod refining;
 mod scan;
 mod search;
