@@ -270,7 +270,7 @@ async fn at_its_deadline_a_search_answers_with_what_was_read() {
     let fixture = Fixture::new(backend).await;
     let outcome = fixture
         .search(&Request {
-            deadline: Some(Instant::now() + Duration::from_millis(300)),
+            deadline: Some(Instant::now() + Duration::from_secs(2)),
             ..request("wing heat 12", Mode::Hybrid)
         })
         .await;
@@ -297,7 +297,7 @@ async fn passages_that_were_not_read_are_no_better_than_those_that_were() {
     let fixture = Fixture::new(backend).await;
     let outcome = fixture
         .search(&Request {
-            deadline: Some(Instant::now() + Duration::from_millis(300)),
+            deadline: Some(Instant::now() + Duration::from_secs(2)),
             ..request("wing heat 12", Mode::Hybrid)
         })
         .await;
