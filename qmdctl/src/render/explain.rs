@@ -107,6 +107,7 @@ fn stage(report: &StageReport) -> Option<StageJson> {
         StageState::Partial => "partial",
         StageState::Missing => "missing",
         StageState::Skipped => "skipped",
+        StageState::Running => "running",
         StageState::Unspecified => return None,
     };
     let counted = report.candidates > 0;

@@ -32,7 +32,10 @@ impl Notice {
         let what = match report.state() {
             StageState::Missing => "did not run",
             StageState::Partial => "ran in part",
-            StageState::Done | StageState::Skipped | StageState::Unspecified => return None,
+            StageState::Done
+            | StageState::Skipped
+            | StageState::Running
+            | StageState::Unspecified => return None,
         };
         let why = if report.message.is_empty() { "" } else { ": " };
         Some(Self {

@@ -39,6 +39,8 @@ pub enum StageState {
     Missing(Trouble),
     /// Was not needed.
     Skipped,
+    /// Is under way, in rankings that are not final.
+    Running,
 }
 
 /// Why a stage is partial or missing, or something else is not as it should be.

@@ -326,6 +326,7 @@ fn stage_to_proto(report: &StageReport) -> v1::StageReport {
         StageState::Partial(trouble) => (v1::StageState::Partial, Some(trouble)),
         StageState::Missing(trouble) => (v1::StageState::Missing, Some(trouble)),
         StageState::Skipped => (v1::StageState::Skipped, None),
+        StageState::Running => (v1::StageState::Running, None),
     };
     let mut proto = v1::StageReport {
         stage: stage(report.stage).into(),

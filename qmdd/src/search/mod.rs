@@ -9,7 +9,10 @@ mod request;
 mod rerank;
 mod retrieve;
 
-use std::time::{Duration, Instant};
+use std::{
+    slice,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -200,8 +203,13 @@ impl Context<'_> {
         while reading.step().await {
             if self.listener.wants_rankings() && reading.scores.len() < best.len() {
                 let reranked = Reranked::new(&best, &reading.scores);
+                let so_far = StageReport {
+                    scored: (reading.scores.len(), best.len()),
+                    ..report(Stage::Rerank, started, StageState::Running)
+                };
+                let stages = [stages, slice::from_ref(&so_far)].concat();
                 let outcome = self
-                    .outcome(fused, Some(&reranked), found, stages, documents)
+                    .outcome(fused, Some(&reranked), found, &stages, documents)
                     .await?;
                 self.listener.ranking(Progress::Refined, outcome).await;
             }

@@ -104,7 +104,7 @@ fn reply(titles: &[&str], scored: u32) -> SearchReply {
     let reranking = StageReport {
         stage: Stage::Rerank.into(),
         state: if scored < 40 {
-            StageState::Partial
+            StageState::Running
         } else {
             StageState::Done
         }

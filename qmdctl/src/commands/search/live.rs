@@ -153,7 +153,7 @@ mod tests {
         };
         let reranking = StageReport {
             stage: Stage::Rerank.into(),
-            state: StageState::Partial.into(),
+            state: StageState::Running.into(),
             scored,
             candidates: 40,
             ..StageReport::default()

@@ -45,7 +45,9 @@ fn shortfall(report: &StageReport) -> Option<String> {
     let missing = match report.state() {
         StageState::Missing => true,
         StageState::Partial => false,
-        StageState::Done | StageState::Skipped | StageState::Unspecified => return None,
+        StageState::Done | StageState::Skipped | StageState::Running | StageState::Unspecified => {
+            return None;
+        }
     };
     let (without, part) = match report.stage() {
         Stage::Lexical => ("not searched by words", "words searched in part"),
@@ -115,7 +117,7 @@ mod tests {
         let reranked = |scored| StageReport {
             scored,
             candidates: 40,
-            ..stage(Stage::Rerank, StageState::Partial, 1)
+            ..stage(Stage::Rerank, StageState::Running, 1)
         };
         assert_eq!(
             status(&[reranked(8), reranked(12)], true),

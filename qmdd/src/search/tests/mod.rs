@@ -263,6 +263,41 @@ async fn the_first_ranking_waits_for_no_model() {
     assert_eq!(stage(&outcome.unwrap(), Stage::Rerank).scored, (6, 6));
 }
 
+/// Hears how far the reranking of better rankings is.
+#[derive(Default)]
+struct Reranking(Mutex<Vec<(usize, usize)>>);
+
+#[async_trait::async_trait]
+impl Listener for Reranking {
+    fn wants_rankings(&self) -> bool {
+        true
+    }
+
+    async fn stage(&self, _: &StageReport) {}
+
+    async fn ranking(&self, progress: Progress, outcome: Outcome) {
+        if matches!(progress, Progress::Refined) {
+            let report = stage(&outcome, Stage::Rerank);
+            assert_eq!(report.state, StageState::Running);
+            self.0.lock().unwrap().push(report.scored);
+        }
+    }
+}
+
+#[tokio::test]
+async fn better_rankings_say_how_far_the_reranking_is() {
+    let fixture = Fixture::new(Scripted::new(&[Role::Embed, Role::Rerank])).await;
+    let heard = Reranking::default();
+    let hurried = Request {
+        deadline: Some(Instant::now() + PATIENCE),
+        ..request("wing heat 12", Mode::Hybrid)
+    };
+    let outcome = fixture.listen(&hurried, &heard).await.unwrap();
+    let heard = heard.0.lock().unwrap();
+    assert_eq!(*heard, [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6)]);
+    assert_eq!(stage(&outcome, Stage::Rerank).scored, (6, 6));
+}
+
 #[tokio::test]
 async fn at_its_deadline_a_search_answers_with_what_was_read() {
     let mut backend = Scripted::new(&[Role::Embed, Role::Rerank]);
