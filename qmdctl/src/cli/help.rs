@@ -57,7 +57,7 @@ printed.
 Examples:
   qmdctl multi-get 'notes/2024/**/*.md' --format jsonl
   qmdctl multi-get 'ideas/*.{md,org},#a1b2c3' -l 40
-  qmdctl multi-get notes/plan.md 'notes/work/*' '!notes/work/old/**'";
+  qmdctl multi-get notes/plan.md 'notes/trips/*' '!notes/trips/old/**'";
 pub(super) const COLLECTION: &str = "Example:
   qmdctl collection add ~/notes --name notes";
 pub(super) const COLLECTION_ADD: &str = "Examples:

@@ -294,12 +294,12 @@ mod tests {
     fn a_file_is_in_the_collections_around_it() {
         let known = [
             collection("outer", Path::new("/n")),
-            collection("inner", Path::new("/n/work")),
+            collection("inner", Path::new("/n/deep")),
             collection("odd", Path::new("/c/../o")),
         ];
         let held = |file: &str| held(Path::new(file), &known);
-        assert_eq!(held("/n/work/a.md"), ["inner/a.md", "outer/work/a.md"]);
-        assert_eq!(held("/n/x/../work/./a.md").len(), 2);
+        assert_eq!(held("/n/deep/a.md"), ["inner/a.md", "outer/deep/a.md"]);
+        assert_eq!(held("/n/x/../deep/./a.md").len(), 2);
         assert_eq!(held("/o/b.md"), ["odd/b.md"]);
         for outside in ["/nn/a.md", "/n", "/", "/x/../../y.md"] {
             assert_eq!(held(outside), [""; 0], "{outside}");
