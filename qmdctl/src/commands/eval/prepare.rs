@@ -5,8 +5,8 @@ use std::time::Instant;
 use qmd_proto::{
     Reason,
     v1::{
-        EmbedIndexRequest, ListCollectionsRequest, LoadModelsRequest, ModelRole, ModelState,
-        ModelStatus, StatusRequest, UpdateRequest, embed_index_event, update_event,
+        EmbedIndexRequest, ListCollectionsRequest, ModelRole, ModelState, ModelStatus,
+        StatusRequest, UpdateRequest, embed_index_event, update_event,
     },
 };
 use qmdctl::eval::report::{Mode, NotRun};
@@ -14,9 +14,9 @@ use qmdctl::eval::report::{Mode, NotRun};
 use super::Index;
 use crate::{
     client::Client,
-    commands::{embed::shown, next, updating, warn_of},
+    commands::{embed::shown, models::warmth::load_roles, next, updating, warn_of},
     error::{Failure, Result},
-    render::{self, Screen, Step},
+    render::{self, Screen},
 };
 
 /// Takes in what changed of the documents.
@@ -186,20 +186,7 @@ fn absent(model: &ModelStatus) -> Option<NotRun> {
 
 /// Loads a model. What keeps it from being loaded keeps a mode from running.
 async fn load(client: &Client, screen: Screen, role: ModelRole) -> Result<Option<NotRun>> {
-    let request = LoadModelsRequest {
-        roles: vec![role.into()],
-    };
-    let mut progress = screen.progress();
-    progress.show(&Step {
-        label: "loading models".into(),
-        done: 0,
-        total: 0,
-        detail: String::new(),
-        bytes: false,
-    });
-    let loaded = client.control().load_models(request).await;
-    progress.finish();
-    match loaded {
+    match load_roles(client, screen, vec![role.into()]).await {
         Ok(_) => Ok(None),
         Err(status) => not_run(status.into()).map(Some),
     }

@@ -1,18 +1,28 @@
 //! `models load` and `models unload`.
 
-use qmd_proto::v1::{LoadModelsRequest, UnloadModelsRequest};
+use qmd_proto::v1::{LoadModelsReply, LoadModelsRequest, UnloadModelsRequest};
+use tonic::Status;
 
 use super::{role, show};
 use crate::{
     cli::RolesArgs,
-    client::Home,
+    client::{Client, Home},
     error::Result,
     render::{Screen, Step},
 };
 
 pub(in crate::commands) async fn load(home: &Home, screen: Screen, args: &RolesArgs) -> Result<()> {
     let client = home.connect().await?;
-    let request = LoadModelsRequest { roles: roles(args) };
+    let loaded = load_roles(&client, screen, roles(args)).await?;
+    show(screen, &loaded.models)
+}
+
+/// Loads the models of roles, all of them when none is named, and shows that it goes on.
+pub(in crate::commands) async fn load_roles(
+    client: &Client,
+    screen: Screen,
+    roles: Vec<i32>,
+) -> Result<LoadModelsReply, Status> {
     let mut progress = screen.progress();
     progress.show(&Step {
         label: "loading models".into(),
@@ -21,9 +31,10 @@ pub(in crate::commands) async fn load(home: &Home, screen: Screen, args: &RolesA
         detail: String::new(),
         bytes: false,
     });
+    let request = LoadModelsRequest { roles };
     let loaded = client.control().load_models(request).await;
     progress.finish();
-    show(screen, &loaded?.into_inner().models)
+    Ok(loaded?.into_inner())
 }
 
 pub(in crate::commands) async fn unload(
