@@ -1,6 +1,6 @@
 //! The descriptions that apply to a path, and places on disk.
 
-use crate::{config::IndexConfig, domain::Collection};
+use crate::{config::IndexConfig, domain::CollectionName};
 
 /// Global context, then every matching prefix from general to specific, joined by blank lines.
 pub(super) fn context(config: &IndexConfig, collection: &str, path: &str) -> String {
@@ -31,9 +31,14 @@ fn is_below(path: &str, prefix: &str) -> bool {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where a document's file lies.
-pub(super) fn file_path(collection: &Collection, path: &str) -> String {
-    collection.path.join(path).to_string_lossy().into_owned()
+/// Where a document's file lies; empty when its collection is not known, as one that has just left the
+/// configuration.
+pub(super) fn file_path(config: &IndexConfig, collection: &CollectionName, path: &str) -> String {
+    let mut known = config.collections.iter();
+    known
+        .find(|known| known.name == *collection)
+        .map(|known| known.path.join(path).to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::IndexConfig,
-    domain::{CollectionName, LineRange, Metadata},
+    domain::{LineRange, Metadata},
     store::{StoreError, StoredDocument},
     text::page,
 };
@@ -127,19 +127,10 @@ fn reply(
         metadata: metadata::to_proto(metadata),
         body: body.to_owned(),
         context: context(config, collection, &document.path),
-        file_path: on_disk(config, &document.collection, &document.path),
+        file_path: file_path(config, &document.collection, &document.path),
         collection: collection.to_owned(),
         path: document.path,
     }
-}
-
-/// Where a document's file lies; empty when its collection is not known.
-pub(super) fn on_disk(config: &IndexConfig, collection: &CollectionName, path: &str) -> String {
-    let mut known = config.collections.iter();
-    known
-        .find(|known| known.name == *collection)
-        .map(|known| file_path(known, path))
-        .unwrap_or_default()
 }
 
 /// Whole lines with their line ends.

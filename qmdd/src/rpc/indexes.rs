@@ -62,8 +62,29 @@ pub struct Index {
     pub program: PathBuf,
     backends: Arc<Backends>,
     watch: OnceLock<Watch>,
-    config: Mutex<Option<(FileStamp, Arc<IndexConfig>)>>,
+    config: Written,
     trust: Arc<TrustFile>,
+}
+
+/// A configuration file as it was when it was last read.
+#[derive(Default)]
+struct Written(Mutex<Option<(FileStamp, Arc<IndexConfig>)>>);
+
+impl Written {
+    /// The file, read anew if it is another one, or not as it was. `state` is what it is now; `None` where
+    /// that cannot be told.
+    fn read(&self, file: &Path, state: Option<FileStamp>) -> Result<Arc<IndexConfig>, ConfigError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(state), Some((then, config))) = (state, known.as_ref())
+            && *then == state
+            && config.file == file
+        {
+            return Ok(Arc::clone(config));
+        }
+        let config = Arc::new(IndexConfig::load(file)?);
+        *known = state.map(|state| (state, Arc::clone(&config)));
+        Ok(config)
+    }
 }
 
 impl Watched for Index {
@@ -178,21 +199,12 @@ impl Index {
     fn written(&self) -> Result<Arc<IndexConfig>, ConfigError> {
         let file = self.config_file();
         let state = FileStamp::at(&file).ok().flatten();
-        let mut cached = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(state), Some((known, config))) = (state, cached.as_ref())
-            && *known == state
-            && config.file == file
-        {
-            return Ok(Arc::clone(config));
-        }
         if state.is_none() && self.project.is_some() {
             // Empty, it would say that all collections are gone.
             let source = io::ErrorKind::NotFound.into();
             return Err(ConfigError::Unavailable { file, source });
         }
-        let config = Arc::new(IndexConfig::load(&file)?);
-        *cached = state.map(|state| (state, Arc::clone(&config)));
-        Ok(config)
+        self.config.read(&file, state)
     }
 
     /// The collections a request means: those it names, else those searched by default.
@@ -272,6 +284,8 @@ pub struct Indexes {
     watch: bool,
     /// Which configurations of projects are trusted.
     pub trust: Arc<TrustFile>,
+    /// The user's own configuration, be its index open or not.
+    own: Written,
     open: Mutex<Open>,
 }
 
@@ -304,6 +318,7 @@ impl Indexes {
             backends,
             program,
             watch,
+            own: Written::default(),
             open: Mutex::default(),
         }
     }
@@ -415,7 +430,7 @@ impl Indexes {
                 program: self.program.clone(),
                 backends: Arc::clone(&self.backends),
                 watch: OnceLock::new(),
-                config: Mutex::new(None),
+                config: Written::default(),
                 trust: Arc::clone(&self.trust),
             });
             let watched: Arc<dyn Watched> = Arc::clone(&index) as _;
@@ -462,13 +477,9 @@ impl Indexes {
         if config.editor_uri.is_some() || config.file == file {
             return config.editor_uri.clone();
         }
-        let own = |index: &Arc<Index>| index.project.is_none() && index.name == DEFAULT_INDEX;
-        let users = match self.opened().iter().find(|index| own(index)) {
-            Some(index) => index.config(),
-            None => IndexConfig::load(&file).map(Arc::new),
-        };
+        let state = FileStamp::at(&file).ok().flatten();
         // Links are no reason to fail: those to the files are as good.
-        users.ok()?.editor_uri.clone()
+        self.own.read(&file, state).ok()?.editor_uri.clone()
     }
 
     /// Closes an index, once what was begun by hand is done, so that its database can be replaced.

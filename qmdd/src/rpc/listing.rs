@@ -12,7 +12,7 @@ use super::{
     App,
     address::Finder,
     command::qmdctl,
-    document::on_disk,
+    context::file_path,
     indexes::named,
     miss::{Miss, SUGGESTIONS},
     multi_get::no_match,
@@ -131,7 +131,7 @@ fn fits(globs: &[PlaceGlob], collection: &str, path: &str) -> bool {
 
 fn entry(config: &IndexConfig, document: ListedDocument) -> DocumentEntry {
     DocumentEntry {
-        file_path: on_disk(config, &document.collection, &document.path),
+        file_path: file_path(config, &document.collection, &document.path),
         docid: document.hash.docid().as_str().to_owned(),
         collection: document.collection.to_string(),
         path: document.path,

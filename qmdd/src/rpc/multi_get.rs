@@ -12,7 +12,8 @@ use super::{
     App, Index,
     address::{Finder, Lost, Named, uri_of},
     command::{qmdctl, quoted},
-    document::{Lines, gone, on_disk, read},
+    context::file_path,
+    document::{Lines, gone, read},
     miss::{Miss, SUGGESTIONS},
     places::{self, PlaceGlob},
     status::{self, status},
@@ -299,7 +300,7 @@ impl Delivery {
             bytes: document.bytes,
             docid: document.hash.docid().as_str().to_owned(),
             title: document.title.clone(),
-            file_path: on_disk(&self.config, &document.collection, &document.path),
+            file_path: file_path(&self.config, &document.collection, &document.path),
             ..skipped
         })
     }

@@ -260,11 +260,8 @@ fn collections(request: &SearchRequest, query: &Query) -> Result<Vec<String>, St
 }
 
 fn hit_to_proto(hit: Hit, config: &IndexConfig, explain: bool) -> v1::Hit {
-    let mut collections = config.collections.iter();
-    let collection = collections.find(|known| known.name == hit.collection);
     v1::Hit {
-        // A collection may leave the configuration while it is searched.
-        file_path: collection.map_or_else(String::new, |known| file_path(known, &hit.path)),
+        file_path: file_path(config, &hit.collection, &hit.path),
         places: (hit.places.iter())
             .map(|place| v1::Place {
                 line: place.lines.0,
