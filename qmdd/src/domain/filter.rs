@@ -87,6 +87,18 @@ impl Filter {
         }
     }
 
+    /// The collections that it speaks of.
+    pub fn collections(&self) -> Vec<&CollectionName> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().flat_map(Self::collections).collect()
+            }
+            Self::Not(inner) => inner.collections(),
+            Self::Of(name) => vec![name],
+            Self::Key { .. } | Self::Since(_) => Vec::new(),
+        }
+    }
+
     /// The documents with a tag, under any of [`TAG_KEYS`].
     pub fn tagged(tag: &str) -> Self {
         let tag = tag.trim_matches(['#', '/', ' ']).to_lowercase();

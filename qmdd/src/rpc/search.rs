@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::{
     App,
     context::{context, file_path},
-    indexes::Index,
+    indexes::{Index, named},
     metadata, notices,
     status::{invalid, status},
     stream::{Events, Progress, events},
@@ -70,7 +70,8 @@ impl SearchService for Search {
                 job: Arc::clone(&job),
             };
             let reply = job.run(&app, &told, &cancel).await?;
-            told.tell(RankingKind::Final, reply).await;
+            let last = Told::event(RankingKind::Final, reply);
+            told.events.deliver(last).await;
             Ok(())
         }))
     }
@@ -98,6 +99,9 @@ impl Job {
         };
         let query = query(&request)?;
         let collections = collections(&request, &query)?;
+        for excluded in query.scope.filter.collections() {
+            named(&config, excluded.as_str())?;
+        }
         let notices = match collections.as_slice() {
             [] => notices::untrusted(&config, &index),
             _ => Vec::new(),
@@ -170,44 +174,41 @@ impl Job {
     }
 }
 
-/// Tells a client how its search goes.
+/// Tells a client how its search goes. One that does not keep up misses some of it: it never holds the
+/// search up.
 struct Told {
     events: Progress<SearchEvent>,
     job: Arc<Job>,
 }
 
 impl Told {
-    async fn tell(&self, kind: RankingKind, reply: SearchReply) {
+    fn event(kind: RankingKind, reply: SearchReply) -> SearchEvent {
         let ranking = v1::Ranking {
             kind: kind.into(),
             reply: Some(reply),
         };
-        self.deliver(Event::Ranking(ranking)).await;
-    }
-
-    async fn deliver(&self, event: Event) {
-        self.events
-            .deliver(SearchEvent { event: Some(event) })
-            .await;
+        SearchEvent {
+            event: Some(Event::Ranking(ranking)),
+        }
     }
 }
 
-#[tonic::async_trait]
 impl search::Listener for Told {
     fn wants_rankings(&self) -> bool {
         true
     }
 
-    async fn stage(&self, report: &StageReport) {
-        self.deliver(Event::Stage(stage_to_proto(report))).await;
+    fn stage(&self, report: &StageReport) {
+        let event = Some(Event::Stage(stage_to_proto(report)));
+        self.events.send(SearchEvent { event });
     }
 
-    async fn ranking(&self, progress: search::Progress, outcome: search::Outcome) {
+    fn ranking(&self, progress: search::Progress, outcome: search::Outcome) {
         let kind = match progress {
             search::Progress::Preliminary => RankingKind::Preliminary,
             search::Progress::Refined => RankingKind::Refined,
         };
-        self.tell(kind, self.job.reply(outcome)).await;
+        self.events.send(Self::event(kind, self.job.reply(outcome)));
     }
 }
 

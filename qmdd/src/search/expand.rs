@@ -3,18 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Context, SearchError,
+    Context, SearchError, Wish,
     fusion::Fused,
     report,
     retrieve::{Asked, Retrieved, retrieve},
 };
 use crate::{
     domain::{Reason, Stage, StageReport, StageState, Trouble},
-    infer::{
-        backend::Backend,
-        expand::{self, Expansion, ExpansionKind},
-        prompts,
-    },
+    infer::expand::{self, Expansion, ExpansionKind},
     text::query::{LexicalQuery, Search, SearchKind},
 };
 
@@ -23,14 +19,6 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What a search of the generator's counts beside one of the user's.
 const WEIGHT: f64 = 0.5;
 
-/// Whether a query is expanded that does not say so: where the generator was trained for it. Others
-/// make rankings worse more often than better (docs/ranking.md).
-pub(super) fn by_default(backend: &dyn Backend) -> bool {
-    backend
-        .info(crate::domain::Role::Generate)
-        .is_ok_and(|model| prompts::is_for_expansion(&model))
-}
-
 impl Context<'_> {
     /// Adds what the generator's searches find. `None` when none was asked for.
     pub(super) async fn expand(
@@ -38,14 +26,14 @@ impl Context<'_> {
         found: &mut Retrieved,
         fused: &Fused,
     ) -> Result<Option<StageReport>, SearchError> {
-        if !self.may_expand() {
-            return Ok(None);
-        }
         let started = Instant::now();
-        let asked_for = self.request.expand == super::Wish::Yes
-            || self.request.query.expansion == crate::text::query::Expansion::Asked;
-        if !asked_for && self.request.query.intent.is_none() && fused.is_decisive() {
-            return Ok(Some(report(Stage::Expand, started, StageState::Skipped)));
+        let suffices = || self.request.query.intent.is_none() && fused.is_decisive();
+        match self.expands {
+            Wish::No => return Ok(None),
+            Wish::Auto if suffices() => {
+                return Ok(Some(report(Stage::Expand, started, StageState::Skipped)));
+            }
+            Wish::Auto | Wish::Yes => {}
         }
         let query = &self.request.query;
         let text = query.searches.first().map_or("", |search| &search.text);
@@ -65,8 +53,16 @@ impl Context<'_> {
                     .collect();
                 match self.before_deadline(retrieve(self, &asked)).await {
                     Some(more) => {
-                        found.extend(more?);
-                        StageState::Done
+                        let more = more?;
+                        let state = match &more.error {
+                            None => StageState::Done,
+                            Some(error) if more.lists.is_empty() => {
+                                StageState::Missing(Trouble::of(error))
+                            }
+                            Some(error) => StageState::Partial(Trouble::of(error)),
+                        };
+                        found.extend(more);
+                        state
                     }
                     None => StageState::Missing(late()),
                 }

@@ -24,7 +24,10 @@ use self::{
 };
 use crate::{
     domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
-    infer::backend::{Backend, Call, ModelState},
+    infer::{
+        backend::{Backend, Call, ModelState},
+        prompts,
+    },
     store::Store,
     text::query::Expansion,
 };
@@ -56,6 +59,10 @@ struct Context<'a> {
     request: &'a Request,
     cancel: &'a CancellationToken,
     listener: &'a dyn Listener,
+    /// Whether the reranker is to read candidates, as far as one can tell before.
+    reranks: bool,
+    /// Whether the generator is to add to the query: always, or where the first ranking is not decisive.
+    expands: Wish,
 }
 
 impl Searcher<'_> {
@@ -77,6 +84,8 @@ impl Searcher<'_> {
             request,
             cancel,
             listener,
+            reranks: reranks(request, self.backend),
+            expands: expands(request, self.backend),
         };
         context.run().await
     }
@@ -93,32 +102,31 @@ impl Context<'_> {
         }
         let mut stages = std::mem::take(&mut found.reports);
         for stage in &stages {
-            self.listener.stage(stage).await;
+            self.listener.stage(stage);
         }
         let mut documents = Documents::default();
         let mut fused = Fused::of(&found.lists);
-        let reranks = self.reranks();
-        if self.listener.wants_rankings() && (reranks || self.may_expand()) {
+        if self.listener.wants_rankings() && (self.reranks || self.expands != Wish::No) {
             let outcome = self
                 .outcome(&fused, None, &found, &stages, &mut documents)
                 .await?;
-            self.listener.ranking(Progress::Preliminary, outcome).await;
+            self.listener.ranking(Progress::Preliminary, outcome);
         }
         if let Some(report) = self.expand(&mut found, &fused).await? {
-            if matches!(report.state, StageState::Done) {
+            if matches!(report.state, StageState::Done | StageState::Partial(_)) {
                 fused = Fused::of(&found.lists);
             }
-            self.listener.stage(&report).await;
+            self.listener.stage(&report);
             stages.push(report);
         }
-        if !reranks {
+        if !self.reranks {
             stages.extend(self.no_reranker());
             return self
                 .outcome(&fused, None, &found, &stages, &mut documents)
                 .await;
         }
         let (reranked, report) = self.rerank(&fused, &found, &stages, &mut documents).await?;
-        self.listener.stage(&report).await;
+        self.listener.stage(&report);
         stages.push(report);
         self.outcome(&fused, Some(&reranked), &found, &stages, &mut documents)
             .await
@@ -145,19 +153,10 @@ impl Context<'_> {
 
     /// Candidates that retrieval must yield, for the reranker.
     fn candidates(&self) -> usize {
-        if self.reranks() {
+        if self.reranks {
             self.request.candidates
         } else {
             0
-        }
-    }
-
-    /// Whether the reranker is to read candidates, as far as one can tell before.
-    fn reranks(&self) -> bool {
-        match self.request.rerank {
-            Wish::No => false,
-            Wish::Yes => true,
-            Wish::Auto => self.request.mode == Mode::Hybrid && self.has(Role::Rerank),
         }
     }
 
@@ -165,26 +164,6 @@ impl Context<'_> {
     fn no_reranker(&self) -> Option<StageReport> {
         (self.request.mode == Mode::Hybrid)
             .then(|| report(Stage::Rerank, Instant::now(), StageState::Skipped))
-    }
-
-    /// Whether a model is configured for a role, be it loaded or not.
-    fn has(&self, role: Role) -> bool {
-        let reports = self.backend.report();
-        let state = reports.iter().find(|report| report.role == role);
-        state.is_some_and(|report| report.state != ModelState::NotConfigured)
-    }
-
-    /// Whether the generator may add to the query.
-    fn may_expand(&self) -> bool {
-        match (self.request.expand, self.request.query.expansion) {
-            (Wish::No, _) | (Wish::Auto, Expansion::Never) => false,
-            (Wish::Yes, _) | (_, Expansion::Asked) => true,
-            (Wish::Auto, Expansion::Auto) => {
-                self.request.mode == Mode::Hybrid
-                    && self.has(Role::Generate)
-                    && expand::by_default(self.backend)
-            }
-        }
     }
 
     /// Has the best candidates read.
@@ -211,7 +190,7 @@ impl Context<'_> {
                 let outcome = self
                     .outcome(fused, Some(&reranked), found, &stages, documents)
                     .await?;
-                self.listener.ranking(Progress::Refined, outcome).await;
+                self.listener.ranking(Progress::Refined, outcome);
             }
         }
         let count = (reading.scores.len(), best.len());
@@ -294,6 +273,35 @@ impl Context<'_> {
     fn left(&self) -> Option<Duration> {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.deadline().map(left)
+    }
+}
+
+/// Whether candidates are reranked: by default where there is a reranker, be it loaded or not.
+fn reranks(request: &Request, backend: &dyn Backend) -> bool {
+    let has_one = || {
+        let reports = backend.report();
+        let reranker = reports.iter().find(|report| report.role == Role::Rerank);
+        reranker.is_some_and(|report| report.state != ModelState::NotConfigured)
+    };
+    match request.rerank {
+        Wish::No => false,
+        Wish::Yes => true,
+        Wish::Auto => request.mode == Mode::Hybrid && has_one(),
+    }
+}
+
+/// Whether the query is expanded: by default, where it helps, by a generator that was trained for it.
+/// Others make rankings worse more often than better (docs/ranking.md).
+fn expands(request: &Request, backend: &dyn Backend) -> Wish {
+    let is_trained = || {
+        let model = backend.info(Role::Generate);
+        model.is_ok_and(|model| prompts::is_for_expansion(&model))
+    };
+    match (request.expand, request.query.expansion) {
+        (Wish::No, _) | (Wish::Auto, Expansion::Never) => Wish::No,
+        (Wish::Yes, _) | (_, Expansion::Asked) => Wish::Yes,
+        (Wish::Auto, Expansion::Auto) if request.mode == Mode::Hybrid && is_trained() => Wish::Auto,
+        (Wish::Auto, Expansion::Auto) => Wish::No,
     }
 }
 

@@ -79,28 +79,26 @@ pub enum Progress {
 }
 
 /// Hears how a search goes.
-#[async_trait::async_trait]
 pub trait Listener: Send + Sync {
     /// Whether rankings before the last one are of use: they take time to make.
     fn wants_rankings(&self) -> bool;
 
     /// A stage has ended.
-    async fn stage(&self, report: &StageReport);
+    fn stage(&self, report: &StageReport);
 
     /// There is a ranking.
-    async fn ranking(&self, progress: Progress, outcome: Outcome);
+    fn ranking(&self, progress: Progress, outcome: Outcome);
 }
 
 /// Hears nothing.
 pub struct Silent;
 
-#[async_trait::async_trait]
 impl Listener for Silent {
     fn wants_rankings(&self) -> bool {
         false
     }
 
-    async fn stage(&self, _: &StageReport) {}
+    fn stage(&self, _: &StageReport) {}
 
-    async fn ranking(&self, _: Progress, _: Outcome) {}
+    fn ranking(&self, _: Progress, _: Outcome) {}
 }

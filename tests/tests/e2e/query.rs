@@ -198,8 +198,10 @@ fn a_fault_is_told_by_its_place() -> Result<()> {
         assert!(failed.stderr.contains(told), "{failed}");
         assert!(failed.stderr.contains("hint"), "{failed}");
     }
-    let _ = daemon
-        .qmdctl(["query", "walrus in:nowhere"])
-        .fails(Reason::CollectionUnknown);
+    for unknown in ["walrus in:nowhere", "walrus -in:nowhere"] {
+        let _ = daemon
+            .qmdctl(["query", unknown])
+            .fails(Reason::CollectionUnknown);
+    }
     Ok(())
 }

@@ -165,15 +165,14 @@ fn stage(outcome: &Outcome, stage: Stage) -> &StageReport {
 #[derive(Default)]
 struct Heard(Mutex<Vec<(Progress, Vec<String>)>>, tokio::sync::Notify);
 
-#[async_trait::async_trait]
 impl Listener for Heard {
     fn wants_rankings(&self) -> bool {
         true
     }
 
-    async fn stage(&self, _: &StageReport) {}
+    fn stage(&self, _: &StageReport) {}
 
-    async fn ranking(&self, progress: Progress, outcome: Outcome) {
+    fn ranking(&self, progress: Progress, outcome: Outcome) {
         let paths = paths(&outcome.hits).into_iter().map(str::to_owned);
         self.0.lock().unwrap().push((progress, paths.collect()));
         self.1.notify_one();
@@ -267,15 +266,14 @@ async fn the_first_ranking_waits_for_no_model() {
 #[derive(Default)]
 struct Reranking(Mutex<Vec<(usize, usize)>>);
 
-#[async_trait::async_trait]
 impl Listener for Reranking {
     fn wants_rankings(&self) -> bool {
         true
     }
 
-    async fn stage(&self, _: &StageReport) {}
+    fn stage(&self, _: &StageReport) {}
 
-    async fn ranking(&self, progress: Progress, outcome: Outcome) {
+    fn ranking(&self, progress: Progress, outcome: Outcome) {
         if matches!(progress, Progress::Refined) {
             let report = stage(&outcome, Stage::Rerank);
             assert_eq!(report.state, StageState::Running);
@@ -387,6 +385,23 @@ async fn a_reranker_that_ends_in_the_middle_leaves_what_it_read() {
     };
     assert_eq!(trouble.reason, Reason::WorkerCrashed);
     assert_eq!(paths(&outcome.hits)[0], "a.md");
+}
+
+#[tokio::test]
+async fn an_expansion_that_is_half_searched_is_partial() {
+    let mut backend = Scripted::new(&[Role::Generate]);
+    backend.written = "lex: boom\nvec: at 81\n";
+    let fixture = Fixture::new(backend).await;
+    let expanded = Request {
+        expand: Wish::Yes,
+        ..request("wing heat 12", Mode::Hybrid)
+    };
+    let outcome = fixture.search(&expanded).await;
+    let StageState::Partial(trouble) = &stage(&outcome, Stage::Expand).state else {
+        panic!("{:?}", outcome.stages);
+    };
+    assert_eq!(trouble.reason, Reason::ModelNotConfigured);
+    assert!(paths(&outcome.hits).contains(&"f.md"));
 }
 
 #[tokio::test]
