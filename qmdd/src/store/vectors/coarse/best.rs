@@ -3,6 +3,7 @@
 use std::{
     cmp::{Ordering, Reverse},
     collections::BinaryHeap,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 /// A chunk that may be near.
@@ -30,28 +31,47 @@ impl PartialOrd for Candidate {
     }
 }
 
-/// Holds the best candidates that it was offered, up to a number.
+/// What all parts of a search have found out together: below this, none has a chance.
 #[derive(Debug)]
-pub(super) struct Best {
+pub(super) struct Floor(AtomicU32);
+
+impl Floor {
+    pub(super) fn new() -> Self {
+        Self(AtomicU32::new(f32::NEG_INFINITY.to_bits()))
+    }
+
+    fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Relaxed))
+    }
+
+    fn raise(&self, to: f32) {
+        let higher = |known: u32| (to > f32::from_bits(known)).then_some(to.to_bits());
+        // It is as high already otherwise.
+        let _ = self.0.fetch_update(Relaxed, Relaxed, higher);
+    }
+}
+
+/// Holds the best candidates that one part of a search was offered, up to a number.
+#[derive(Debug)]
+pub(super) struct Best<'a> {
     room: usize,
+    floor: &'a Floor,
     /// The worst on top.
     held: BinaryHeap<Reverse<Candidate>>,
 }
 
-impl Best {
-    pub(super) fn new(room: usize) -> Self {
+impl<'a> Best<'a> {
+    pub(super) fn new(room: usize, floor: &'a Floor) -> Self {
         Self {
             room,
+            floor,
             held: BinaryHeap::new(),
         }
     }
 
     /// Below this, none has a chance.
     pub(super) fn least(&self) -> f32 {
-        match self.held.peek() {
-            Some(worst) if self.held.len() >= self.room => worst.0.bound,
-            _ => f32::NEG_INFINITY,
-        }
+        self.floor.get()
     }
 
     pub(super) fn offer(&mut self, candidate: Candidate) {
@@ -59,13 +79,19 @@ impl Best {
         if self.held.len() > self.room {
             self.held.pop();
         }
+        if self.held.len() == self.room
+            && let Some(worst) = self.held.peek()
+        {
+            self.floor.raise(worst.0.bound);
+        }
     }
 
-    /// Takes over what another one holds.
-    pub(super) fn merge(&mut self, other: Self) {
+    /// What it and another one hold.
+    pub(super) fn merged(mut self, other: Self) -> Self {
         for candidate in other.held {
             self.offer(candidate.0);
         }
+        self
     }
 
     /// What it holds, the best first.
@@ -81,7 +107,8 @@ mod tests {
 
     #[test]
     fn the_best_stay_in_order() {
-        let mut best = Best::new(3);
+        let floor = Floor::new();
+        let mut best = Best::new(3, &floor);
         assert!(best.least() < -1.0);
         for (bound, chunk) in [(0.1, 1), (0.5, 9), (0.3, 4), (0.5, 2), (-0.2, 5)] {
             best.offer(Candidate { bound, chunk });

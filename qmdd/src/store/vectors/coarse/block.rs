@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{
     best::{Best, Candidate},
-    code::{self, Query, Scale},
+    code::{self, Estimate, Query},
     kernel::{Kernel, width},
 };
 
@@ -33,7 +33,9 @@ pub(super) struct Block {
     /// In rising order.
     pub(super) chunks: Vec<i64>,
     pub(super) contents: Vec<i64>,
-    scales: Vec<Scale>,
+    /// What the upper halves tell, and what the whole codes do.
+    rough: Vec<Estimate>,
+    whole: Vec<Estimate>,
     upper: Vec<u8>,
     lower: Vec<u8>,
 }
@@ -46,7 +48,8 @@ impl Block {
             block.chunks.push(entry.chunk);
             block.contents.push(entry.content);
             let scale = code::encode(&entry.vector, &mut block.upper, &mut block.lower);
-            block.scales.push(scale);
+            block.rough.push(scale.upper);
+            block.whole.push(scale.whole);
         }
         block
     }
@@ -66,14 +69,16 @@ impl Block {
         let mut copy = Self {
             chunks: Vec::with_capacity(rows),
             contents: Vec::with_capacity(rows),
-            scales: Vec::with_capacity(rows),
+            rough: Vec::with_capacity(rows),
+            whole: Vec::with_capacity(rows),
             upper: Vec::with_capacity(rows * width),
             lower: Vec::with_capacity(rows * width),
         };
         for row in kept {
             copy.chunks.push(self.chunks[row]);
             copy.contents.push(self.contents[row]);
-            copy.scales.push(self.scales[row]);
+            copy.rough.push(self.rough[row]);
+            copy.whole.push(self.whole[row]);
             let bytes = row * width..(row + 1) * width;
             copy.upper.extend_from_slice(&self.upper[bytes.clone()]);
             copy.lower.extend_from_slice(&self.lower[bytes]);
@@ -87,7 +92,7 @@ impl Block {
 
     /// Bytes of memory.
     pub(super) fn bytes(&self) -> usize {
-        let row = 2 * size_of::<i64>() + size_of::<Scale>();
+        let row = 2 * size_of::<i64>() + 2 * size_of::<Estimate>();
         self.len() * row + self.upper.len() + self.lower.len()
     }
 
@@ -99,35 +104,51 @@ impl Block {
         query: &Query,
         mask: Option<&[u64]>,
         seen: &HashSet<i64>,
-        best: &mut Best,
+        best: &mut Best<'_>,
     ) {
         let width = query.operand.width();
         let mut uppers = [0; GROUP];
         for (group, rows) in self.upper.chunks(GROUP * width).enumerate() {
-            let mut counts = mask.map_or(u64::MAX, |mask| mask[group]);
+            let counts = mask.map_or(u64::MAX, |mask| mask[group]);
             if counts == 0 {
                 continue;
             }
             let uppers = &mut uppers[..rows.len() / width];
             kernel.products(rows, &query.operand, uppers);
-            for (row, upper) in (group * GROUP..).zip(uppers) {
-                let counted = counts & 1 == 1;
-                counts >>= 1;
-                let scale = self.scales[row];
-                if !counted || query.rough_bound(scale, *upper) < best.least() {
-                    continue;
-                }
-                let mut lower = [0];
-                let bytes = row * width..(row + 1) * width;
-                kernel.products(&self.lower[bytes], &query.operand, &mut lower);
-                let bound = query.bound(scale, *upper, lower[0]);
-                if bound >= best.least() && !seen.contains(&self.contents[row]) {
-                    best.offer(Candidate {
-                        bound,
-                        chunk: self.chunks[row],
-                    });
-                }
+            let first = group * GROUP;
+            let least = best.least();
+            let rough = self.rough[first..].iter().zip(uppers.iter());
+            let likely = rough.enumerate().fold(0, |likely, (bit, (rough, upper))| {
+                likely | u64::from(query.rough_bound(*rough, *upper) >= least) << bit
+            });
+            let mut left = counts & likely;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                self.look_closer(kernel, query, (first + bit, uppers[bit]), seen, best);
             }
+        }
+    }
+
+    /// Looks at a row by its whole code; its product with the upper halves is known.
+    fn look_closer(
+        &self,
+        kernel: Kernel,
+        query: &Query,
+        (row, upper): (usize, i32),
+        seen: &HashSet<i64>,
+        best: &mut Best<'_>,
+    ) {
+        let width = query.operand.width();
+        let mut lower = [0];
+        let bytes = row * width..(row + 1) * width;
+        kernel.products(&self.lower[bytes], &query.operand, &mut lower);
+        let bound = query.bound(self.whole[row], upper, lower[0]);
+        if bound >= best.least() && !seen.contains(&self.contents[row]) {
+            best.offer(Candidate {
+                bound,
+                chunk: self.chunks[row],
+            });
         }
     }
 }

@@ -128,15 +128,32 @@ fn portable(rows: &[u8], query: &Operand, products: &mut [i32]) {
 #[allow(unsafe_code, reason = "vector instructions")]
 mod x86 {
     use std::arch::x86_64::{
-        __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_shuffle_epi32, _mm256_add_epi16,
-        _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_extracti128_si256,
-        _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_set1_epi8,
-        _mm256_set1_epi16, _mm256_setzero_si256, _mm256_srli_epi16, _mm512_add_epi32,
-        _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
-        _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_srli_epi16,
+        __m512i, _MM_HINT_T0, _mm_add_epi32, _mm_cvtsi128_si32, _mm_prefetch, _mm_shuffle_epi32,
+        _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128,
+        _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_srli_epi16,
+        _mm512_add_epi32, _mm512_and_si512, _mm512_dpbusd_epi32, _mm512_loadu_si512,
+        _mm512_maskz_loadu_epi8, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
+        _mm512_srli_epi16,
     };
 
     use super::{LANE, Operand};
+
+    /// Bytes that memory gives at once.
+    const LINE: usize = 64;
+    /// How far ahead memory is asked for what will be needed. By itself a processor does not look beyond
+    /// the end of a page.
+    const AHEAD: usize = 4096;
+
+    /// Asks for the memory that is as far behind a row as `AHEAD`.
+    #[inline(always)]
+    fn prefetch(row: &[u8]) {
+        for at in (0..row.len()).step_by(LINE) {
+            let later = row.as_ptr().wrapping_add(at + AHEAD);
+            // SAFETY: it is no access: nothing happens where there is nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(later.cast()) };
+        }
+    }
 
     /// # Safety
     /// The processor has AVX2. Rows and both halves of the query are as wide as each other, by a
@@ -147,6 +164,7 @@ mod x86 {
         let mask = _mm256_set1_epi8(15);
         let ones = _mm256_set1_epi16(1);
         for (row, product) in rows.chunks_exact(width).zip(products) {
+            prefetch(row);
             let mut sums = _mm256_setzero_si256();
             for at in (0..width).step_by(LANE) {
                 // SAFETY: `at + LANE` is at most the width that all three have.
@@ -186,6 +204,7 @@ mod x86 {
         let mask = _mm512_set1_epi8(15);
         let whole = width / WIDE * WIDE;
         for (row, product) in rows.chunks_exact(width).zip(products) {
+            prefetch(row);
             let (mut lows, mut highs) = (_mm512_setzero_si512(), _mm512_setzero_si512());
             let mut add = |bytes: __m512i, lower: __m512i, upper: __m512i| {
                 let low = _mm512_and_si512(bytes, mask);

@@ -1,6 +1,6 @@
 //! The coarse index: the vectors of one model in memory, in eight bits a value, for finding among all
-//! of them the few that can be nearest. What it gives is a superset of what is sought; the caller
-//! compares these in full precision.
+//! of them the few that can be nearest. What it gives is a superset of what is sought, as good as surely;
+//! the caller compares these in full precision.
 //!
 //! A version of it never changes. It holds every chunk of the model up to the id that it covers, but
 //! for those deleted since: ids only ever grow, and a chunk's vector never changes. So a reader of any
@@ -11,19 +11,20 @@ mod best;
 mod block;
 mod code;
 mod kernel;
+mod pool;
 
 use std::{
     collections::HashSet,
-    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
+use rayon::{ThreadPool, prelude::*};
+
 use self::{
-    best::Best,
+    best::{Best, Floor},
     block::{Block, GROUP},
     code::Query,
     kernel::Kernel,
@@ -35,11 +36,8 @@ pub(super) use self::{
     block::{Entry, ROWS},
 };
 
-/// Rows for which a thread is worth its start.
-const ROWS_A_THREAD: usize = 30_000;
-
-/// Threads of one search at most: beyond these, memory is what all wait for.
-const THREADS: usize = 4;
+/// Chunks for which more than one thread is worth it.
+const FOR_SEVERAL: usize = 30_000;
 
 /// A version of the coarse index.
 #[derive(Debug)]
@@ -184,51 +182,39 @@ impl Index {
         seen: &HashSet<i64>,
         count: usize,
     ) -> Vec<Candidate> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.min(THREADS).min(self.len() / ROWS_A_THREAD + 1);
-        self.nearest_on(threads, vector, mask, seen, count)
+        let pool = if self.len() < FOR_SEVERAL {
+            None
+        } else {
+            pool::pool()
+        };
+        self.nearest_on(pool, vector, mask, seen, count)
     }
 
     fn nearest_on(
         &self,
-        threads: usize,
+        pool: Option<&ThreadPool>,
         vector: &[f32],
         mask: Option<&Mask>,
         seen: &HashSet<i64>,
         count: usize,
     ) -> Vec<Candidate> {
         let query = Query::new(vector);
-        let search = |blocks: Range<usize>| {
-            let mut best = Best::new(count);
-            for at in blocks {
-                let mask = mask.map(|mask| mask.blocks[at].as_ref());
-                self.blocks[at].search(self.kernel, &query, mask, seen, &mut best);
-            }
+        let floor = Floor::new();
+        let nothing = || Best::new(count, &floor);
+        let search = |mut best, at: usize| {
+            let mask = mask.map(|mask| mask.blocks[at].as_ref());
+            self.blocks[at].search(self.kernel, &query, mask, seen, &mut best);
             best
         };
-        let all = self.blocks.len();
-        let share = all.div_ceil(threads).max(1);
-        let part = |from: usize| from..all.min(from + share);
-        if share >= all {
-            return search(0..all).sorted();
-        }
-        thread::scope(|scope| {
-            let search = &search;
-            let others: Vec<_> = (share..all)
-                .step_by(share)
-                .map(|from| {
-                    let thread = thread::Builder::new().name("vectors".into());
-                    (from, thread.spawn_scoped(scope, move || search(part(from))))
-                })
-                .collect();
-            let mut best = search(part(0));
-            for (from, other) in others {
-                // Where the system gives no thread, this one does its work.
-                let other = other.ok().and_then(|other| other.join().ok());
-                best.merge(other.unwrap_or_else(|| search(part(from))));
-            }
-            best.sorted()
-        })
+        let blocks = 0..self.blocks.len();
+        let best = match pool {
+            None => blocks.fold(nothing(), search),
+            Some(pool) => pool.install(|| {
+                let parts = blocks.into_par_iter().fold(nothing, search);
+                parts.reduce(nothing, Best::merged)
+            }),
+        };
+        best.sorted()
     }
 }
 
@@ -311,14 +297,18 @@ mod tests {
         let seen: HashSet<i64> = (0..count as i64)
             .filter(|content| content % 3 != 0)
             .collect();
-        for threads in 1..6 {
+        let pools = [1, 2, 5].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap()
+        });
+        for pool in pools.iter().map(Some).chain([None]) {
             for count in [1, 40, 500] {
-                let found = index.nearest_on(threads, &query, None, &nothing, count);
+                let found = index.nearest_on(pool, &query, None, &nothing, count);
                 assert_found(&found, &query, entries.iter().cloned(), count);
-                let found = index.nearest_on(threads, &query, Some(&few), &nothing, count);
+                let found = index.nearest_on(pool, &query, Some(&few), &nothing, count);
                 let expected = entries.iter().filter(|entry| entry.content % 50 == 3);
                 assert_found(&found, &query, expected.cloned(), count);
-                let found = index.nearest_on(threads, &query, Some(&few), &seen, count);
+                let found = index.nearest_on(pool, &query, Some(&few), &seen, count);
                 let expected = entries.iter().filter(|entry| entry.content % 50 == 3);
                 let expected = expected.filter(|entry| !seen.contains(&entry.content));
                 assert_found(&found, &query, expected.cloned(), count);
