@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
-.PHONY: bench bench-chunk bench-durability bench-engine bench-lexical bench-remote bench-update bench-vectors bench-watch
+.PHONY: bench bench-chunk bench-durability bench-engine bench-fusion bench-lexical bench-remote bench-search bench-update bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -62,6 +62,9 @@ bench-fusion: build models ## sweep the weights of hybrid search (QMD_BENCH_DATA
 
 bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
 	target/release/bench remote
+
+bench-search: build models ## measure how long searches take in a warm daemon, and within a budget (the same variables)
+	target/release/bench search
 
 bench-chunk: build models ## measure how documents are cut (QMD_BENCH_CODE, QMD_BENCH_DATA)
 	target/release/bench chunk

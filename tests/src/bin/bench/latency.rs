@@ -1,53 +1,18 @@
 //! How long a search takes as a whole process: from its start to its end, the daemon warm.
 
 use std::{
-    ffi::OsStr,
     io::Write,
-    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use qmd_tests::{Daemon, program, run};
+use qmd_tests::{Daemon, program};
 
-use crate::quality::MODES;
+use crate::{quality::MODES, upstream::Upstream};
 
 /// How often each command is timed.
 const ROUNDS: usize = 50;
-/// The upstream program's own index for this, apart from the user's.
-const INDEX: &str = "qmdd-bench";
-
-/// Upstream QMD, with the same documents indexed.
-#[derive(Debug)]
-pub(crate) struct Upstream {
-    program: PathBuf,
-}
-
-impl Upstream {
-    /// Indexes a folder with it.
-    pub(crate) fn index(program: &Path, docs: &Path) -> Result<Self> {
-        let upstream = Self {
-            program: program.to_owned(),
-        };
-        // Left by an earlier run, perhaps of other documents.
-        run(upstream.command().args(["collection", "remove", INDEX]))?;
-        let add = run(upstream
-            .command()
-            .arg("collection")
-            .arg("add")
-            .arg(docs)
-            .args(["--name", INDEX]))?;
-        ensure!(add.code == Some(0), "{add}");
-        Ok(upstream)
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(["--index", INDEX]);
-        command
-    }
-}
 
 /// Times every mode, and upstream's lexical search beside them, in turn within one loop, so that what
 /// else the machine does falls on all alike.
@@ -68,11 +33,7 @@ pub(crate) fn measure(
             times.push(time(command.args([verb, "--strict", "--", query]))?);
         }
         if let Some(upstream) = upstream {
-            theirs.push(time(
-                upstream
-                    .command()
-                    .args([OsStr::new("search"), query.as_ref()]),
-            )?);
+            theirs.push(time(upstream.command().args(["search", query]))?);
         }
     }
     let upstream = median(&mut theirs);

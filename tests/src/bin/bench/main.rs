@@ -4,7 +4,8 @@
 //! saved file is found, and what watching costs. `make bench-chunk`: the cutting of documents.
 //! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
 //! `make bench-update`: scans of many files. `make bench-durability`: what an index outlives.
-//! `make bench-fusion`: the weights of hybrid search. docs/benchmarks.md tells the method.
+//! `make bench-fusion`: the weights of hybrid search. `make bench-search`: how long searches take in a
+//! warm daemon, and within a budget. docs/benchmarks.md tells the method.
 
 mod chunk;
 mod collection;
@@ -12,13 +13,16 @@ mod durability;
 mod engine;
 mod figures;
 mod fusion;
+mod http;
 mod latency;
 mod lexical;
 mod process;
 mod quality;
 mod remote;
+mod search;
 mod texts;
 mod update;
+mod upstream;
 mod vectors;
 mod watch;
 
@@ -31,7 +35,7 @@ use std::{
 use anyhow::{Result, bail};
 use qmd_tests::{Daemon, corpus, workspace};
 
-use crate::latency::Upstream;
+use crate::upstream::Upstream;
 
 /// Folder of judged collections.
 const DATA: &str = "QMD_BENCH_DATA";
@@ -49,6 +53,7 @@ const PARTS: &[(&str, Measure)] = &[
     ("fusion", fusion::measure),
     ("lexical", lexical::measure),
     ("remote", remote::measure),
+    ("search", search::measure),
     ("update", update::measure),
     ("vectors", vectors::measure),
     ("watch", watch::measure),
@@ -57,7 +62,7 @@ const PARTS: &[(&str, Measure)] = &[
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let Some((first, sections)) = arguments.split_first() else {
-        return search();
+        return whole();
     };
     // By itself.
     if first == vectors::ASK {
@@ -74,7 +79,7 @@ fn main() -> Result<()> {
 }
 
 /// Quality, and the speed of whole processes.
-fn search() -> Result<()> {
+fn whole() -> Result<()> {
     let mut out = io::stdout();
     let upstream = env::var_os(UPSTREAM).map(PathBuf::from);
     let Some(data) = env::var_os(DATA) else {
@@ -127,11 +132,10 @@ fn speed(
     queries: &[String],
     upstream: Option<&Path>,
 ) -> Result<()> {
-    let upstream = upstream
-        .map(|program| Upstream::index(program, docs))
-        .transpose()?;
-    if upstream.is_none() {
-        writeln!(out, "upstream: not measured, {UPSTREAM} names no program")?;
+    let upstream = upstream.map(|program| Upstream::new(program, "qmdd-bench"));
+    match &upstream {
+        Some(upstream) => drop(upstream.index(docs)?),
+        None => writeln!(out, "upstream: not measured, {UPSTREAM} names no program")?,
     }
     latency::measure(out, daemon, queries, upstream.as_ref())
 }

@@ -22,6 +22,12 @@ const RECALL_AT: usize = 100;
 /// Starts a daemon and indexes the collection, as a user would.
 pub(crate) fn index(out: &mut impl Write, collection: &Collection) -> Result<Daemon> {
     let daemon = Daemon::with_models()?;
+    fill(out, &daemon, collection)?;
+    Ok(daemon)
+}
+
+/// Indexes and embeds the collection.
+pub(crate) fn fill(out: &mut impl Write, daemon: &Daemon, collection: &Collection) -> Result<()> {
     let docs = collection
         .docs
         .to_str()
@@ -43,7 +49,7 @@ pub(crate) fn index(out: &mut impl Write, collection: &Collection) -> Result<Dae
         embedded.as_secs_f64(),
         count as f64 / embedded.as_secs_f64(),
     )?;
-    Ok(daemon)
+    Ok(())
 }
 
 /// Prints the table of the modes and leaves their rankings in `runs`, as lines of query, document and

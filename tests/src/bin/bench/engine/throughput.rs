@@ -1,23 +1,19 @@
 //! Tokens a second: the bare loop of llama.cpp, the engine's bulk path, and upstream's `embed -f`,
 //! over the same texts with the same model.
 
-use std::{
-    fs, io::Write, path::Path, process::Command, thread::available_parallelism, time::Instant,
-};
+use std::{fs, io::Write, path::Path, thread::available_parallelism, time::Instant};
 
-use anyhow::{Context, Result, ensure};
-use qmd_tests::{calls, models, run};
+use anyhow::{Context, Result};
+use qmd_tests::{calls, models};
 use serde_json::json;
 
 use super::{Bench, bare::Bare};
-use crate::figures::median;
+use crate::{figures::median, upstream::Upstream};
 
 /// How often each is measured, in turn.
 const ROUNDS: usize = 5;
 /// Upstream takes long.
 const UPSTREAM_ROUNDS: usize = 2;
-/// Upstream's own index for this, apart from the user's.
-const INDEX: &str = "qmdd-bench-engine";
 
 pub(super) async fn measure(out: &mut impl Write, bench: &Bench) -> Result<()> {
     let threads = available_parallelism()?.get();
@@ -42,9 +38,10 @@ pub(super) async fn measure(out: &mut impl Write, bench: &Bench) -> Result<()> {
     row("engine, bulk, over gRPC", ours)?;
     row("bare loop, one of all threads", median(bare))?;
     row("bare loops, one a thread", median(alone))?;
-    if let Some(upstream) = &bench.upstream {
+    if let Some(program) = &bench.upstream {
+        let upstream = Upstream::new(program, "qmdd-bench-engine");
         let folder = bench.daemon.join("texts");
-        let seconds = upstream_seconds(upstream, &folder, &bench.texts)?;
+        let seconds = upstream_seconds(&upstream, &folder, &bench.texts)?;
         row("upstream `embed -f`", tokens as f64 / seconds)?;
     } else {
         writeln!(
@@ -74,7 +71,7 @@ fn bare_loops(texts: &[String], loops: usize, threads: usize) -> Result<f64> {
 
 /// The seconds that upstream takes for the texts, beyond those it takes for one of them: its start
 /// and the model's load are not held against it.
-fn upstream_seconds(upstream: &Path, folder: &Path, texts: &[String]) -> Result<f64> {
+fn upstream_seconds(upstream: &Upstream, folder: &Path, texts: &[String]) -> Result<f64> {
     let mut seconds = Vec::new();
     for _ in 0..UPSTREAM_ROUNDS {
         let one = upstream_embeds(upstream, folder, &texts[..1])?;
@@ -83,30 +80,12 @@ fn upstream_seconds(upstream: &Path, folder: &Path, texts: &[String]) -> Result<
     Ok(seconds.into_iter().fold(f64::INFINITY, f64::min))
 }
 
-fn upstream_embeds(upstream: &Path, folder: &Path, texts: &[String]) -> Result<f64> {
+fn upstream_embeds(upstream: &Upstream, folder: &Path, texts: &[String]) -> Result<f64> {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder)?;
     for (place, text) in texts.iter().enumerate() {
         fs::write(folder.join(format!("{place:05}.md")), text)?;
     }
-    let model = models::embedder()?;
-    let command = || {
-        let mut command = Command::new(upstream);
-        command
-            .args(["--index", INDEX])
-            .env("QMD_EMBED_MODEL", &model);
-        command
-    };
-    // Left by the run before.
-    run(command().args(["collection", "remove", INDEX]))?;
-    let added = run(command()
-        .args(["collection", "add"])
-        .arg(folder)
-        .args(["--name", INDEX]))?;
-    ensure!(added.code == Some(0), "{added}");
-    let began = Instant::now();
-    let embedded = run(command().args(["embed", "-f"]))?;
-    let elapsed = began.elapsed().as_secs_f64();
-    ensure!(embedded.code == Some(0), "{embedded}");
-    Ok(elapsed)
+    upstream.index(folder)?;
+    Ok(upstream.embed()?.as_secs_f64())
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::http::Connection;
+use crate::http::Connection;
 
 /// What a call takes.
 pub(super) const LATENCY: Duration = Duration::from_millis(200);

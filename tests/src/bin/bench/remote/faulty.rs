@@ -14,10 +14,8 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{
-    containers::{SHA256, embed, info, tokens},
-    http::{Connection, Message},
-};
+use super::containers::{SHA256, embed, info, tokens};
+use crate::http::{Connection, Message};
 
 /// Between two bytes of a slow answer.
 const DRIP: Duration = Duration::from_millis(100);

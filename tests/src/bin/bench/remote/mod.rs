@@ -5,7 +5,6 @@ mod containers;
 mod fan;
 mod faults;
 mod faulty;
-mod http;
 mod overhead;
 mod parity;
 mod pipeline;

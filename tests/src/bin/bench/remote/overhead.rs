@@ -11,8 +11,10 @@ use anyhow::{Context, Result, ensure};
 use qmd_tests::{Daemon, Gateway, calls};
 use serde_json::json;
 
-use super::http::Connection;
-use crate::figures::{ms, percentile, spread};
+use crate::{
+    figures::{ms, percentile, spread},
+    http::Connection,
+};
 
 const CALLS: usize = 300;
 /// llama-server closes a connection after a hundred.

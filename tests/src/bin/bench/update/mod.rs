@@ -5,23 +5,23 @@
 mod follow;
 mod notes;
 mod reads;
-mod upstream;
 
 use std::{
     env,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use qmd_tests::{Daemon, Sandbox, program};
 
-use self::{notes::Notes, upstream::Upstream};
+use self::notes::Notes;
 use crate::{
     UPSTREAM,
     figures::{ms, percentile},
     latency::time,
+    upstream::Upstream,
 };
 
 const SECTIONS: [&str; 3] = ["scan", "watch", "reads"];
@@ -79,27 +79,30 @@ fn scan(out: &mut impl Write, daemon: &Daemon, folder: &Path, notes: &mut Notes)
     let qmdctl = program("qmdctl")?;
     let update = || time(daemon.command(&qmdctl).arg("update"));
     let upstream = env::var_os(UPSTREAM)
-        .map(|program| Upstream::new(&PathBuf::from(program), folder))
-        .transpose()?;
+        .map(|program| Upstream::new(Path::new(&program), "qmdd-bench-update"));
     let mut own = Scans {
         first: update()?,
         ..Scans::default()
     };
     let mut theirs = Scans::default();
     if let Some(upstream) = &upstream {
-        theirs.first = upstream.first()?;
+        theirs.first = upstream.index(folder)?;
     }
     // Files of the last moments are read once more.
     update()?;
     for _ in 0..ROUNDS {
         own.unchanged.push(update()?);
         if let Some(upstream) = &upstream {
-            theirs.unchanged.push(upstream.update()?);
+            theirs
+                .unchanged
+                .push(time(upstream.command().arg("update"))?);
         }
         notes.change_one(folder)?;
         own.one_changed.push(update()?);
         if let Some(upstream) = &upstream {
-            theirs.one_changed.push(upstream.update()?);
+            theirs
+                .one_changed
+                .push(time(upstream.command().arg("update"))?);
         }
     }
     writeln!(out, "| whole process | ms | QMD, ms | QMD / this |")?;

@@ -9,28 +9,28 @@ use anyhow::{Context, Result};
 
 /// One end of a connection.
 #[derive(Debug)]
-pub(super) struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 /// What came: the first line, and the body.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) start: String,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Message {
+    pub(crate) start: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream) -> Result<Self> {
+    pub(crate) fn new(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::new(stream)))
     }
 
     /// Sends a message in one piece.
-    pub(super) fn send(&mut self, start: &str, headers: &str, body: &[u8]) -> Result<()> {
+    pub(crate) fn send(&mut self, start: &str, headers: &str, body: &[u8]) -> Result<()> {
         self.begin(start, headers, body.len(), body)
     }
 
     /// Sends the beginning of a message with a body of so many bytes.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         start: &str,
         headers: &str,
@@ -47,12 +47,12 @@ impl Connection {
     }
 
     /// Sends more of it.
-    pub(super) fn go_on(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn go_on(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.0.get_mut().write_all(bytes)?)
     }
 
     /// Waits for a message; `None` when the other end has closed.
-    pub(super) fn receive(&mut self) -> Result<Option<Message>> {
+    pub(crate) fn receive(&mut self) -> Result<Option<Message>> {
         let mut start = String::new();
         if self.0.read_line(&mut start)? == 0 {
             return Ok(None);

@@ -1,0 +1,106 @@
+//! `make bench-search`: how long searches take in a warm daemon, each query asked for the first time and
+//! without caches, beside upstream's warm server where it is given; what a slow reranker does within a
+//! budget; and how upstream ranks the same collections.
+
+mod budget;
+mod times;
+mod upstream;
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use qmd_proto::v1::ModelRole;
+use qmd_tests::{Daemon, Sandbox};
+
+use crate::{
+    DATA, UPSTREAM,
+    collection::{self, Collection},
+    quality,
+    upstream::Upstream,
+};
+
+const SECTIONS: [&str; 3] = ["times", "budget", "upstream"];
+
+/// Measures the named sections, or all of them.
+pub(crate) fn measure(sections: &[String]) -> Result<()> {
+    let is_known = |name: &&String| SECTIONS.contains(&name.as_str());
+    if let Some(unknown) = sections.iter().find(|name| !is_known(name)) {
+        let known = SECTIONS.join(", ");
+        bail!("there is no section {unknown}; there are {known}");
+    }
+    let data = env::var_os(DATA);
+    let data = data.with_context(|| format!("{DATA} names no folder of judged collections"))?;
+    let collections = collection::load_all(Path::new(&data))?;
+    let program = env::var_os(UPSTREAM).map(PathBuf::from);
+    let upstream = program.map(|program| Upstream::new(&program, "qmdd-bench-search"));
+    tokio::runtime::Runtime::new()?.block_on(run(sections, &collections, upstream.as_ref()))
+}
+
+async fn run(
+    sections: &[String],
+    collections: &[Collection],
+    upstream: Option<&Upstream>,
+) -> Result<()> {
+    let mut out = io::stdout();
+    if upstream.is_none() {
+        writeln!(out, "upstream: not measured, {UPSTREAM} names no program")?;
+    }
+    let wanted = |name| sections.is_empty() || sections.iter().any(|wanted| wanted == name);
+    // How long a search takes hardly depends on the collection.
+    let first = collections.first().context("there is no collection")?;
+    if wanted("times") {
+        writeln!(out, "\n## times\n")?;
+        times::measure(&mut out, first, upstream).await?;
+    }
+    if wanted("budget") {
+        writeln!(out, "\n## budget\n")?;
+        budget::measure(&mut out, first).await?;
+    }
+    if wanted("upstream")
+        && let Some(upstream) = upstream
+    {
+        writeln!(out, "\n## upstream\n")?;
+        upstream::measure(&mut out, collections, upstream)?;
+    }
+    Ok(())
+}
+
+/// A daemon that remembers no answers of its models, with a collection indexed and embedded, and with a
+/// reranker if one is named.
+fn daemon(
+    out: &mut impl Write,
+    collection: &Collection,
+    reranker: Option<&Path>,
+) -> Result<Daemon> {
+    let sandbox = Sandbox::with_models()?;
+    if let Some(reranker) = reranker {
+        let config = sandbox.dirs().config;
+        fs::create_dir_all(&config)?;
+        let models = format!("models:\n  rerank: {}\n", reranker.display());
+        fs::write(config.join("index.yml"), models)?;
+    }
+    let environment = [("QMDD_CACHE_MB", "0"), ("QMDD_RERANK_PROBE", "0")];
+    let daemon = Daemon::start_with(sandbox, environment)?;
+    daemon.wait_for_model(ModelRole::Embed)?;
+    quality::fill(out, &daemon, collection)?;
+    if reranker.is_some() {
+        daemon.wait_for_model(ModelRole::Rerank)?;
+    }
+    Ok(daemon)
+}
+
+/// Distinct queries, at least one.
+fn queries(collection: &Collection) -> Result<Vec<String>> {
+    let mut queries: Vec<String> = Vec::new();
+    for (_, text) in collection.judged() {
+        if !queries.iter().any(|known| known == text) {
+            queries.push(text.to_owned());
+        }
+    }
+    ensure!(!queries.is_empty(), "{} has no query", collection.name);
+    Ok(queries)
+}
