@@ -146,7 +146,7 @@ mod x86 {
     const AHEAD: usize = 4096;
 
     /// Asks for the memory that is as far behind a row as `AHEAD`.
-    #[inline(always)]
+    #[inline]
     fn prefetch(row: &[u8]) {
         for at in (0..row.len()).step_by(LINE) {
             let later = row.as_ptr().wrapping_add(at + AHEAD);
