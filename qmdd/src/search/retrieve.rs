@@ -166,10 +166,9 @@ async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved,
     let depth = context.request.limit.max(MIN_DEPTH);
     let runs = (vectors.into_iter())
         .map(|vector| store.nearest(&fingerprint, vector, scope.clone(), depth));
-    let (found, unembedded) = tokio::try_join!(
-        try_join_all(runs),
-        store.pending_count(&fingerprint, scope.clone()),
-    )?;
+    let found = try_join_all(runs).await?;
+    // Afterwards: a vector that turned out to be damaged is pending.
+    let unembedded = store.pending_count(&fingerprint, scope.clone()).await?;
     let mut retrieved = Retrieved {
         reports: vec![report(Stage::Vector, started, embedded(unembedded))],
         ..Retrieved::default()

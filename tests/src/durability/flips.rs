@@ -35,6 +35,9 @@ pub struct Report {
     pub felt: usize,
     /// Such that `doctor` found it.
     pub found: usize,
+    /// Such that a search found it, said so, and left nothing for `doctor`: a damaged vector is as one that
+    /// was never there.
+    pub healed: usize,
     /// Such that nobody could tell: in free space, or what is not looked at.
     pub harmless: usize,
     /// Documents, over all repairs, and those of them that kept their vectors.
@@ -45,8 +48,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} flips: {} found by doctor ({} could not be opened), {} felt in an answer, {} harmless",
-            self.flips, self.found, self.refused, self.felt, self.harmless
+            "{} flips: {} found by doctor ({} could not be opened), {} by a search, {} felt in an answer, {} harmless",
+            self.flips, self.found, self.refused, self.healed, self.felt, self.harmless
         )?;
         writeln!(
             f,
@@ -92,6 +95,13 @@ struct Trial {
 struct Asked {
     changed: Vec<String>,
     failed: Vec<String>,
+}
+
+impl Asked {
+    /// Whether all that failed said that vectors are missing.
+    fn is_partial(&self) -> bool {
+        self.failed.iter().all(|it| it.ends_with("PARTIAL_ANSWER"))
+    }
 }
 
 impl Trial {
@@ -157,19 +167,21 @@ impl Trial {
         let daemon = self::daemon(&self.sandbox, false)?;
         let failed = failed_checks(&daemon)?;
         let is_found = !failed.is_empty();
+        let is_healed = !is_found && is_felt && asked.changed.is_empty() && asked.is_partial();
         ensure!(
-            is_found || !is_felt,
+            is_found || is_healed || !is_felt,
             "doctor found nothing; changed: {:?}; failed: {:?}",
             asked.changed,
             asked.failed
         );
         report.refused += usize::from(failed.contains(&"database".into()));
         report.found += usize::from(is_found);
-        report.harmless += usize::from(!is_found);
+        report.healed += usize::from(is_healed);
+        report.harmless += usize::from(!is_found && !is_healed);
         // It may be refused, and must not hang or break anything.
         reason(&daemon.qmdctl(["update"]))?;
         reason(&daemon.qmdctl(["cleanup", "--dry-run"]))?;
-        if is_found {
+        if is_found || is_healed {
             self.repair(daemon, report)
         } else {
             daemon.signal(Signal::KILL)?;

@@ -115,7 +115,7 @@ impl Store {
                 Ok(search.run(index.as_deref(), limit)?)
             })
             .await?;
-        self.forget_damaged()?;
+        self.forget_damaged().await?;
         Ok(found)
     }
 
@@ -129,27 +129,27 @@ impl Store {
         let loaded = spawn_blocking(move || keeper.load_now(&fingerprint)).await;
         let loaded =
             loaded.unwrap_or_else(|panic| Err(StoreError::Internal(panic.to_string()).into()));
-        self.forget_damaged()?;
+        self.forget_damaged().await?;
         loaded.map_err(|fault| fault.at(&self.inner.path))
     }
 
-    /// Forgets the contents' vectors of which some turned out to be damaged: they are pending again.
-    /// Does not wait for it; where nothing can be written, they are only passed over.
-    fn forget_damaged(&self) -> Result<(), StoreError> {
-        let Access::Full(threads) = &*self.access() else {
-            return Ok(());
-        };
-        let damaged = self.inner.vectors.take_damaged();
-        if damaged.is_empty() {
-            return Ok(());
-        }
-        threads.write(move |transaction| {
-            let forgotten = forget(transaction, &damaged);
-            if let Err(error) = &forgotten {
-                tracing::warn!(%error, "damaged vectors could not be removed");
+    /// Forgets the contents' vectors of which some turned out to be damaged, and waits for that: whoever
+    /// asks next how many are pending must be told of these. Where nothing can be written, they are only
+    /// passed over.
+    async fn forget_damaged(&self) -> Result<(), StoreError> {
+        let forgotten = {
+            let Access::Full(threads) = &*self.access() else {
+                return Ok(());
+            };
+            let damaged = self.inner.vectors.take_damaged();
+            if damaged.is_empty() {
+                return Ok(());
             }
-            Ok(forgotten?)
-        })?;
+            threads.write(move |transaction| Ok(forget(transaction, &damaged)?))?
+        };
+        if let Err(error) = self.written(forgotten).await {
+            tracing::warn!(%error, "damaged vectors could not be removed");
+        }
         Ok(())
     }
 }
