@@ -101,7 +101,7 @@ def test_an_error_has_a_reason_and_a_hint(api, channel):
 
 def test_documents_come_by_globs_and_addresses(api, channel):
     documents = api.DocumentServiceStub(channel)
-    patterns = ["money.md:1:2", "notes/work/*.md", "!**/retro-*", "nowhere.md"]
+    patterns = ["money.md:1:2", "notes/workplace/*.md", "!**/retro-*", "nowhere.md"]
     request = api.MultiGetRequest(patterns=patterns, max_bytes=440)
     replies = list(documents.MultiGet(request, timeout=10))
     kinds = [reply.WhichOneof("item") for reply in replies]
@@ -116,10 +116,10 @@ def test_documents_come_by_globs_and_addresses(api, channel):
         for reply, kind in zip(replies[1:-1], kinds[1:-1])
     ]
     backups, interviews = of_work
-    assert (backups.uri, backups.reason) == ("qmd://notes/work/backups.md", "FILE_TOO_LARGE")
+    assert (backups.uri, backups.reason) == ("qmd://notes/workplace/backups.md", "FILE_TOO_LARGE")
     assert backups.bytes > 440
     assert "qmdctl get" in backups.hint
-    assert interviews.uri == "qmd://notes/work/interviews.md"
+    assert interviews.uri == "qmd://notes/workplace/interviews.md"
     assert interviews.body.startswith("# ")
 
 

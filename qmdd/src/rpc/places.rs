@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn the_head_of_a_glob_is_what_it_names() {
         for (text, expected) in [
-            ("notes/work/*.md", ("notes/work", "*.md")),
+            ("notes/workplace/*.md", ("notes/workplace", "*.md")),
             ("qmd://notes/**/a.md", ("notes", "**/a.md")),
             ("*.md", ("", "*.md")),
             ("a{b,c}/d", ("", "a{b,c}/d")),

@@ -17,9 +17,9 @@ fn shelves() -> Result<(Daemon, PathBuf)> {
     let home = sandbox.join("home");
     for (path, text) in [
         ("notes/a.md", "# Alpha\n\nthird\nfourth\n"),
-        ("notes/work/plan.md", "# Plan\n\nwalrus\n"),
-        ("notes/work/old/plan.md", "# Old plan\n\nheron\n"),
-        ("notes/work/copy.md", "# Plan\n\nwalrus\n"),
+        ("notes/workplace/plan.md", "# Plan\n\nwalrus\n"),
+        ("notes/workplace/old/plan.md", "# Old plan\n\nheron\n"),
+        ("notes/workplace/copy.md", "# Plan\n\nwalrus\n"),
         ("notes/odd/a, b.md", "comma\n"),
         ("notes/odd/[x] {y}.md", "brackets\n"),
         ("notes/odd/at 10:30", "clock\n"),
@@ -44,7 +44,7 @@ fn shelves() -> Result<(Daemon, PathBuf)> {
     fs::write(
         sandbox.dirs().config.join("index.yml"),
         "collections:\n  notes:\n    path: ~/notes\n    pattern: '**/{*.md,*.png,at *}'\n    \
-         ignore: [drafts]\n    context: {/work: Office & more}\n  papers: {path: ~/papers}\n",
+         ignore: [drafts]\n    context: {/workplace: Office & more}\n  papers: {path: ~/papers}\n",
     )?;
     let daemon = Daemon::start(sandbox)?;
     let _ = daemon.qmdctl(["update"]).ok();
@@ -65,7 +65,7 @@ fn files(rows: &Value) -> Vec<&str> {
 #[test]
 fn a_document_is_found_by_every_form_of_address() -> Result<()> {
     let (daemon, home) = shelves()?;
-    let work = home.join("notes/work");
+    let work = home.join("notes/workplace");
     let text = |folder: &Path, address: &str| -> Result<String> {
         let got = at(&daemon, folder, &["get", address, "--no-line-numbers"])?;
         Ok(got.ok().stdout)
@@ -74,32 +74,32 @@ fn a_document_is_found_by_every_form_of_address() -> Result<()> {
     let absolute = work.join("plan.md");
     let absolute = absolute.to_str().context("path")?;
     for address in [
-        "qmd://notes/work/plan.md",
-        "qmd:///notes/work/plan.md",
-        "//notes/work/plan.md",
-        "notes/work/plan.md",
-        "./notes/work/plan.md",
-        "~/notes/work/plan.md",
-        "~/link/work/plan.md",
-        "../home/notes/work/plan.md",
+        "qmd://notes/workplace/plan.md",
+        "qmd:///notes/workplace/plan.md",
+        "//notes/workplace/plan.md",
+        "notes/workplace/plan.md",
+        "./notes/workplace/plan.md",
+        "~/notes/workplace/plan.md",
+        "~/link/workplace/plan.md",
+        "../home/notes/workplace/plan.md",
         absolute,
         "copy.md",
-        "qmd://notes/work/plan.md?index=index",
+        "qmd://notes/workplace/plan.md?index=index",
     ] {
         assert_eq!(text(&home, address)?, whole, "{address}");
     }
     // Only after a scheme: a file may be called so.
-    let no_index = ["get", "notes/work/plan.md?index=index"];
+    let no_index = ["get", "notes/workplace/plan.md?index=index"];
     let _ = daemon.qmdctl(no_index).fails(Reason::DocumentNotFound);
     assert_eq!(text(&work, "./plan.md")?, whole);
     assert_eq!(text(&work, "../a.md:3:1")?, "third\n");
-    assert_eq!(text(&home.join("link/work"), "./plan.md")?, whole);
+    assert_eq!(text(&home.join("link/workplace"), "./plan.md")?, whole);
 
     // Two files of one text share the docid, the first stands for both.
     let got = daemon.qmdctl(["get", "copy.md", "--json"]).ok().json();
     let docid = got["docid"].as_str().context("docid")?;
     let by_docid = daemon.qmdctl(["get", docid, "--json"]).ok().json();
-    assert_eq!(by_docid["file"], "qmd://notes/work/copy.md");
+    assert_eq!(by_docid["file"], "qmd://notes/workplace/copy.md");
     assert_eq!(text(&home, docid.trim_start_matches('#'))?, whole);
     assert_eq!(text(&home, &format!("{docid}:3"))?, "walrus\n");
 
@@ -117,12 +117,12 @@ fn a_document_is_found_by_every_form_of_address() -> Result<()> {
 fn a_document_has_a_format_and_a_file() -> Result<()> {
     let (daemon, home) = shelves()?;
     let get = |arguments: &[&str]| -> Result<String> {
-        let all = [&["get", "qmd://notes/work/plan.md"], arguments].concat();
+        let all = [&["get", "qmd://notes/workplace/plan.md"], arguments].concat();
         Ok(at(&daemon, &home, &all)?.ok().stdout)
     };
     let md = get(&["--md"])?;
     assert!(
-        md.starts_with("# Plan\n\n**file:** qmd://notes/work/plan.md\n"),
+        md.starts_with("# Plan\n\n**file:** qmd://notes/workplace/plan.md\n"),
         "{md}"
     );
     assert!(md.contains("**context:** Office & more\n"), "{md}");
@@ -131,7 +131,7 @@ fn a_document_has_a_format_and_a_file() -> Result<()> {
     assert!(xml.contains("context=\"Office &amp; more\" line=\"1\" lines=\"1\" total-lines=\"3\""));
     assert!(xml.ends_with("># Plan\n</file>\n"), "{xml}");
     let named = get(&["--full-path", "--no-line-numbers"])?;
-    assert_eq!(named, "./notes/work/plan.md\n# Plan\n\nwalrus\n");
+    assert_eq!(named, "./notes/workplace/plan.md\n# Plan\n\nwalrus\n");
     let papers = ["get", "guide.md", "--full-path", "--json"];
     let guide = at(&daemon, &home.join("notes"), &papers)?.ok().json();
     assert_eq!(
@@ -150,9 +150,12 @@ fn a_document_has_a_format_and_a_file() -> Result<()> {
 fn a_miss_says_what_may_have_been_meant() -> Result<()> {
     let (daemon, home) = shelves()?;
     for (address, meant) in [
-        ("notes/work/paln.md", "qmd://notes/work/plan.md"),
-        ("qmd://note/work/plan.md:3", "qmd://notes/work/plan.md"),
-        ("~/notes/wrok/copy.md", "qmd://notes/work/copy.md"),
+        ("notes/workplace/paln.md", "qmd://notes/workplace/plan.md"),
+        (
+            "qmd://note/workplace/plan.md:3",
+            "qmd://notes/workplace/plan.md",
+        ),
+        ("~/notes/wrokplace/copy.md", "qmd://notes/workplace/copy.md"),
         ("guid", "qmd://papers/guide.md"),
         ("papers/guide.txt", "qmd://papers/guide.md"),
     ] {
@@ -167,14 +170,19 @@ fn a_miss_says_what_may_have_been_meant() -> Result<()> {
     let suggestions = error["error"]["suggestions"]
         .as_array()
         .context("suggestions")?;
-    assert!(suggestions.len() <= 5 && suggestions.contains(&"qmd://notes/work/plan.md".into()));
+    assert!(
+        suggestions.len() <= 5 && suggestions.contains(&"qmd://notes/workplace/plan.md".into())
+    );
 
     let several = daemon.qmdctl(["get", "plan.md", "--json"]);
     let error: Value = serde_json::from_str(&several.stderr)?;
     assert_eq!(error["error"]["reason"], Reason::DocumentAmbiguous.as_str());
     assert_eq!(
         error["error"]["suggestions"],
-        serde_json::json!(["qmd://notes/work/old/plan.md", "qmd://notes/work/plan.md"])
+        serde_json::json!([
+            "qmd://notes/workplace/old/plan.md",
+            "qmd://notes/workplace/plan.md"
+        ])
     );
     assert_eq!(
         several.code,
@@ -190,9 +198,12 @@ fn a_miss_says_what_may_have_been_meant() -> Result<()> {
         .qmdctl(["get", "qmd://notes"])
         .fails(Reason::InvalidArgument);
     let folder = daemon
-        .qmdctl(["get", "notes/work"])
+        .qmdctl(["get", "notes/workplace"])
         .fails(Reason::DocumentNotFound);
-    assert!(folder.stderr.contains("qmdctl ls notes/work"), "{folder}");
+    assert!(
+        folder.stderr.contains("qmdctl ls notes/workplace"),
+        "{folder}"
+    );
     let outside = at(&daemon, &home, &["get", "./elsewhere/b.md"])?;
     let outside = outside.fails(Reason::DocumentNotFound);
     assert!(outside.stderr.contains("is in no collection"), "{outside}");
@@ -250,25 +261,31 @@ fn several_documents_come_in_order_and_once() -> Result<()> {
         let rows = at(&daemon, &home, &all)?.ok().json();
         Ok(files(&rows).into_iter().map(str::to_owned).collect())
     };
-    let plans = ["qmd://notes/work/old/plan.md", "qmd://notes/work/plan.md"];
+    let plans = [
+        "qmd://notes/workplace/old/plan.md",
+        "qmd://notes/workplace/plan.md",
+    ];
     assert_eq!(get(&["**/plan.md"])?, plans);
-    assert_eq!(get(&["notes/work/**/plan.md"])?, plans);
+    assert_eq!(get(&["notes/workplace/**/plan.md"])?, plans);
     assert_eq!(
-        get(&["qmd://notes/work/plan.md, **/plan.md"])?,
+        get(&["qmd://notes/workplace/plan.md, **/plan.md"])?,
         [plans[1], plans[0]]
     );
-    assert_eq!(get(&["./notes/work/*.md", "!**/copy.md"])?, [plans[1]]);
-    assert_eq!(get(&["~/notes/**/plan.md", "!notes/work/old"])?, [plans[1]]);
+    assert_eq!(get(&["./notes/workplace/*.md", "!**/copy.md"])?, [plans[1]]);
+    assert_eq!(
+        get(&["~/notes/**/plan.md", "!notes/workplace/old"])?,
+        [plans[1]]
+    );
     let mixed = get(&[
-        "{papers,notes/work}/*.md,a.md:3",
+        "{papers,notes/workplace}/*.md,a.md:3",
         "[x] {y}.md",
         r"odd/a\, b.md",
     ])?;
     assert_eq!(
         mixed,
         [
-            "qmd://notes/work/copy.md",
-            "qmd://notes/work/plan.md",
+            "qmd://notes/workplace/copy.md",
+            "qmd://notes/workplace/plan.md",
             "qmd://papers/guide.md",
             "qmd://notes/a.md",
             "qmd://notes/odd/[x] {y}.md",
@@ -285,7 +302,10 @@ fn several_documents_come_in_order_and_once() -> Result<()> {
     let jsonl = ["multi-get", "**/plan.md", "--format", "jsonl"];
     assert_eq!(daemon.qmdctl(jsonl).ok().stdout.lines().count(), 2);
     let cli = daemon.qmdctl(["multi-get", "**/plan.md"]).ok();
-    assert!(cli.stdout.contains("qmd://notes/work/plan.md #"), "{cli}");
+    assert!(
+        cli.stdout.contains("qmd://notes/workplace/plan.md #"),
+        "{cli}"
+    );
     assert!(
         cli.stdout.contains("Context: Office & more\n\n1: # Plan\n"),
         "{cli}"
@@ -350,13 +370,13 @@ fn what_is_large_or_missing_is_told_and_the_rest_delivered() -> Result<()> {
         "{partly}"
     );
 
-    let nothing = daemon.qmdctl(["multi-get", "nowhere.md,notes/wrok/*.md"]);
+    let nothing = daemon.qmdctl(["multi-get", "nowhere.md,notes/wrokplace/*.md"]);
     let nothing = nothing.fails(Reason::DocumentNotFound);
     assert_eq!(nothing.stdout, "");
-    let glob = daemon.qmdctl(["multi-get", "notes/wrok/*.md"]);
+    let glob = daemon.qmdctl(["multi-get", "notes/wrokplace/*.md"]);
     let glob = glob.fails(Reason::DocumentNotFound);
     assert!(
-        glob.stderr.contains("did you mean notes/work/*.md"),
+        glob.stderr.contains("did you mean notes/workplace/*.md"),
         "{glob}"
     );
     let _ = daemon
@@ -378,20 +398,20 @@ fn lists_take_globs_and_folders_and_say_what_is_near() -> Result<()> {
         Ok(files(&rows).into_iter().map(str::to_owned).collect())
     };
     let work = [
-        "qmd://notes/work/copy.md",
-        "qmd://notes/work/old/plan.md",
-        "qmd://notes/work/plan.md",
+        "qmd://notes/workplace/copy.md",
+        "qmd://notes/workplace/old/plan.md",
+        "qmd://notes/workplace/plan.md",
     ];
     for place in [
-        "notes/work",
-        "qmd://notes/work",
+        "notes/workplace",
+        "qmd://notes/workplace",
         "notes/w*",
         "w*",
-        "~/notes/work",
+        "~/notes/workplace",
     ] {
         assert_eq!(list(&home, place)?, work, "{place}");
     }
-    assert_eq!(list(&home.join("notes/work"), ".")?, work);
+    assert_eq!(list(&home.join("notes/workplace"), ".")?, work);
     assert_eq!(list(&home, "**/*plan*")?, work[1..]);
     assert_eq!(list(&home, "pap*")?, ["qmd://papers/guide.md"]);
     let shown = at(&daemon, &home, &["ls", "papers", "--full-path"])?.ok();
@@ -409,14 +429,14 @@ fn lists_take_globs_and_folders_and_say_what_is_near() -> Result<()> {
         "did you mean papers?",
     );
     near(
-        &["ls", "notes/wrok"],
+        &["ls", "notes/wrokplace"],
         Reason::DocumentNotFound,
-        "did you mean notes/work",
+        "did you mean notes/workplace",
     );
     near(
-        &["ls", "notes/wrok/*"],
+        &["ls", "notes/wrokplace/*"],
         Reason::DocumentNotFound,
-        "did you mean notes/work/*",
+        "did you mean notes/workplace/*",
     );
     near(
         &["ls", "--skipped", "notes/*"],
