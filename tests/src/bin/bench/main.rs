@@ -19,6 +19,7 @@ mod lexical;
 mod process;
 mod quality;
 mod remote;
+mod reranker;
 mod search;
 mod texts;
 mod update;

@@ -5,14 +5,13 @@
 use std::{fs, io::Write, path::Path, thread::available_parallelism, time::Instant};
 
 use anyhow::{Context, Result, ensure};
-use qmd_proto::v1::ModelRole;
-use qmd_tests::{Daemon, Sandbox, calls, corpus, models};
+use qmd_tests::{Sandbox, calls, corpus, models};
 use qmdd::infer::prompts;
 use serde_json::json;
 use tonic::transport::Channel;
 
 use super::bare::Bare;
-use crate::figures::median;
+use crate::{figures::median, reranker};
 
 const CANDIDATES: usize = 40;
 /// About 200 tokens.
@@ -27,7 +26,7 @@ pub(super) async fn measure(out: &mut impl Write) -> Result<()> {
     let sandbox = Sandbox::with_models()?;
     let decoder = sandbox.join("floats.gguf");
     models::floats(&decoder)?;
-    let daemon = start(sandbox, &decoder)?;
+    let daemon = reranker::start(sandbox, &decoder)?;
     let channel = daemon.channel().await?;
     writeln!(out, "{CANDIDATES} candidates of {WORDS} words\n")?;
     shared_prefix(out, &channel, &decoder, &candidates).await?;
@@ -37,19 +36,8 @@ pub(super) async fn measure(out: &mut impl Write) -> Result<()> {
     let sandbox = Sandbox::with_models()?;
     let encoder = sandbox.join("rank-head.gguf");
     models::rank_head(&encoder)?;
-    let daemon = start(sandbox, &encoder)?;
+    let daemon = reranker::start(sandbox, &encoder)?;
     one_by_one(out, "encoder", &daemon.channel().await?, &candidates).await
-}
-
-fn start(sandbox: Sandbox, reranker: &Path) -> Result<Daemon> {
-    let config = sandbox.dirs().config;
-    fs::create_dir_all(&config)?;
-    let models = format!("models:\n  rerank: {}\n", reranker.display());
-    fs::write(config.join("index.yml"), models)?;
-    let environment = [("QMDD_CACHE_MB", "0"), ("QMDD_RERANK_PROBE", "0")];
-    let daemon = Daemon::start_with(sandbox, environment)?;
-    daemon.wait_for_model(ModelRole::Rerank)?;
-    Ok(daemon)
 }
 
 /// Texts out of the tests' corpus, all different.

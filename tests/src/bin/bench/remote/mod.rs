@@ -15,9 +15,11 @@ use std::{
     io::{self, Write},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use qmd_proto::v1::ModelRole;
 use qmd_tests::{Daemon, Gateway, Remote, Sandbox, models};
+
+use crate::reranker;
 
 /// Results are computed each time.
 const NO_CACHE: (&str, &str) = ("QMDD_CACHE_MB", "0");
@@ -93,20 +95,9 @@ impl Pair {
         };
         models::floats(&reranker)?;
         let gateway = Gateway::start(&remote, 0, &sandbox.join("gateway.log"))?;
-        let reranker = reranker
-            .to_str()
-            .context("the path is not UTF-8")?
-            .to_owned();
         let there = start(sandbox, &gateway.url, 1)?;
-        let environment = [
-            NO_CACHE,
-            ("QMD_RERANK_MODEL", reranker.as_str()),
-            ("QMDD_RERANK_PROBE", "0"),
-        ];
-        let here = Daemon::start_with(Sandbox::with_models()?, environment)?;
-        for role in [ModelRole::Embed, ModelRole::Rerank] {
-            here.wait_for_model(role)?;
-        }
+        let here = reranker::start(Sandbox::with_models()?, &reranker)?;
+        here.wait_for_model(ModelRole::Embed)?;
         Ok(Some(Self {
             here,
             there,

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     io::Write,
     time::{Duration, Instant},
 };
@@ -19,6 +18,7 @@ use tonic::transport::Channel;
 use crate::{
     collection::Collection,
     figures::{median, ms, percentile, spread},
+    texts,
 };
 
 const BUDGET: Duration = Duration::from_millis(200);
@@ -103,11 +103,11 @@ pub(super) async fn measure(out: &mut impl Write, collection: &Collection) -> Re
     Ok(())
 }
 
-/// The questions, and then the beginnings of documents, all different.
+/// The questions, and then the beginnings of pieces of documents, all different.
 fn queries(collection: &Collection) -> Result<Vec<String>> {
     let mut queries = super::queries(collection)?;
     let mut known: BTreeSet<String> = queries.iter().cloned().collect();
-    for text in texts(collection)? {
+    for text in texts::all(&collection.docs)? {
         if queries.len() >= QUERIES {
             break;
         }
@@ -119,18 +119,6 @@ fn queries(collection: &Collection) -> Result<Vec<String>> {
         }
     }
     Ok(queries)
-}
-
-/// The documents' texts, in the order of their names.
-fn texts(collection: &Collection) -> Result<Vec<String>> {
-    let mut files: Vec<_> = fs::read_dir(&collection.docs)?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<_>>()?;
-    files.sort();
-    files
-        .iter()
-        .map(|file| Ok(fs::read_to_string(file)?))
-        .collect()
 }
 
 /// Passages a second of searches that wait for all of them.
@@ -146,7 +134,7 @@ async fn unbounded(channel: &Channel, queries: &[String]) -> Result<f64> {
 
 /// Short passages a second, of one call each query.
 async fn least(channel: &Channel, queries: &[String], collection: &Collection) -> Result<f64> {
-    let texts = texts(collection)?;
+    let texts = texts::all(&collection.docs)?;
     let cut = |text: &String| text.chars().take(LEAST).collect::<String>();
     let mut pace = Vec::new();
     for (query, texts) in queries

@@ -7,7 +7,7 @@ mod times;
 mod upstream;
 
 use std::{
-    env, fs,
+    env,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -19,7 +19,7 @@ use qmd_tests::{Daemon, Sandbox};
 use crate::{
     DATA, UPSTREAM,
     collection::{self, Collection},
-    quality,
+    quality, reranker,
     upstream::Upstream,
 };
 
@@ -78,19 +78,12 @@ fn daemon(
     reranker: Option<&Path>,
 ) -> Result<Daemon> {
     let sandbox = Sandbox::with_models()?;
-    if let Some(reranker) = reranker {
-        let config = sandbox.dirs().config;
-        fs::create_dir_all(&config)?;
-        let models = format!("models:\n  rerank: {}\n", reranker.display());
-        fs::write(config.join("index.yml"), models)?;
-    }
-    let environment = [("QMDD_CACHE_MB", "0"), ("QMDD_RERANK_PROBE", "0")];
-    let daemon = Daemon::start_with(sandbox, environment)?;
+    let daemon = match reranker {
+        Some(reranker) => reranker::start(sandbox, reranker)?,
+        None => Daemon::start_with(sandbox, [("QMDD_CACHE_MB", "0")])?,
+    };
     daemon.wait_for_model(ModelRole::Embed)?;
     quality::fill(out, &daemon, collection)?;
-    if reranker.is_some() {
-        daemon.wait_for_model(ModelRole::Rerank)?;
-    }
     Ok(daemon)
 }
 
