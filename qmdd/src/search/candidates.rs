@@ -3,24 +3,33 @@
 use super::{Context, present::Documents, retrieve::Retrieved};
 use crate::text::{passage, place, snippet};
 
+/// The part of a passage that its headings may take, where it must be cut.
+const HEADINGS: usize = 3;
+
 /// Longest passage, in bytes: about what models of this kind read at once.
 const MOST: usize = 4_000;
 /// The same where only words matched, so that nothing says where the passage ends.
 const AROUND_WORDS: usize = 1_200;
 
 impl Context<'_> {
-    /// The candidates' passages: where each matched, below its title and headings. Where time is short
-    /// they are cut, so that it suffices for more than one or two. One that is gone is empty.
+    /// The most bytes of a passage: where time is short they are cut, so that it suffices for more than
+    /// one or two.
+    pub(super) fn most_of_passage(&self) -> usize {
+        match self.left() {
+            Some(left) => self.pace.passage(left, MOST),
+            None => MOST,
+        }
+    }
+
+    /// The candidates' passages: where each matched, below its title and headings. One that is gone is
+    /// empty.
     pub(super) fn passages(
         &self,
         candidates: &[i64],
+        most: usize,
         found: &Retrieved,
         documents: &Documents,
     ) -> Vec<String> {
-        let most = match self.left() {
-            Some(left) => self.pace.passage(left, MOST),
-            None => MOST,
-        };
         let mut terms = snippet::Terms::new(self.request.query.words());
         let passage = |&id: &i64| {
             let Some(document) = documents.get(id) else {
@@ -39,6 +48,8 @@ impl Context<'_> {
             } else {
                 &headings
             };
+            let above = passage::around(above, 0..above.len(), 0, most / HEADINGS);
+            let most = most - above.len();
             format!("{above}\n{}", passage::around(text, focus, anchor, most))
         };
         candidates.iter().map(passage).collect()

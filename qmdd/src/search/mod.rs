@@ -20,7 +20,7 @@ use self::{
     fusion::{Fused, Reranked},
     present::Documents,
     rerank::Reading,
-    retrieve::{Asked, Retrieved, retrieve},
+    retrieve::{Asked, Retrieved},
 };
 use crate::{
     domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
@@ -94,7 +94,8 @@ impl Searcher<'_> {
 impl Context<'_> {
     async fn run(&self) -> Result<Outcome, SearchError> {
         let asked = self.asked();
-        let mut found = retrieve(self, &asked).await?;
+        let mut documents = Documents::default();
+        let mut found = self.retrieve_first(&asked, &mut documents).await?;
         if let Some(error) = &found.error
             && found.lists.is_empty()
         {
@@ -104,7 +105,6 @@ impl Context<'_> {
         for stage in &stages {
             self.listener.stage(stage);
         }
-        let mut documents = Documents::default();
         let mut fused = Fused::of(&found.lists);
         if self.listener.wants_rankings() && (self.reranks || self.expands != Wish::No) {
             let outcome = self
@@ -177,9 +177,13 @@ impl Context<'_> {
         let started = Instant::now();
         let best: Vec<i64> = fused.documents().take(self.request.candidates).collect();
         documents.fetch(self.store, &best).await?;
-        let passages = self.passages(&best, found, documents);
-        let mut reading = Reading::new(self, self.rerank_query(), passages);
-        while reading.step().await {
+        let most = self.most_of_passage();
+        let mut reading = Reading::new(self, self.rerank_query(), &best);
+        loop {
+            let passages = |part: &[i64]| self.passages(part, most, found, documents);
+            if !reading.step(passages).await {
+                break;
+            }
             if self.listener.wants_rankings() && reading.scores.len() < best.len() {
                 let reranked = Reranked::new(&best, &reading.scores);
                 let so_far = StageReport {

@@ -72,7 +72,7 @@ pub struct Outcome {
 /// Which ranking it is of a search in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The retrievals, fused.
+    /// The retrievals, fused; where meaning takes its time, what words find comes before.
     Preliminary,
     /// A better one.
     Refined,

@@ -19,8 +19,8 @@ const IN_FLIGHT: usize = 2;
 const LIMIT: Duration = Duration::from_secs(120);
 /// Candidates that a budget should suffice for: their passages are cut to what can be read.
 const WORTH: f64 = 6.0;
-/// Bytes of a passage that are always read.
-const LEAST: usize = 160;
+/// Bytes of a passage that are always read: a sentence.
+const LEAST: usize = 96;
 /// What comes sooner was not read, but remembered.
 const REMEMBERED: Duration = Duration::from_millis(2);
 
@@ -63,7 +63,8 @@ pub(super) struct Reading<'a> {
     context: &'a Context<'a>,
     query: String,
     call: Call,
-    waiting: VecDeque<Vec<String>>,
+    /// Documents, in parts of one call each.
+    waiting: VecDeque<Vec<i64>>,
     under_way: FuturesOrdered<BoxFuture<'a, Result<Vec<Scored>, InferError>>>,
     /// Bytes of the passages of each call under way.
     sizes: VecDeque<usize>,
@@ -75,17 +76,11 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Of passages, the first ones first.
-    pub(super) fn new(context: &'a Context<'a>, query: String, passages: Vec<String>) -> Self {
+    /// Of candidates, the first ones first.
+    pub(super) fn new(context: &'a Context<'a>, query: String, candidates: &[i64]) -> Self {
         let hurried = context.request.deadline.is_some();
         let together = if hurried { 1 } else { TOGETHER };
-        let mut waiting: VecDeque<Vec<String>> = VecDeque::new();
-        for passage in passages {
-            match waiting.back_mut() {
-                Some(part) if part.len() < together => part.push(passage),
-                _ => waiting.push_back(vec![passage]),
-            }
-        }
+        let waiting = candidates.chunks(together).map(<[i64]>::to_vec).collect();
         Self {
             context,
             query,
@@ -99,11 +94,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads on, up to the next scores. False when there are none to come, or no time.
-    pub(super) async fn step(&mut self) -> bool {
+    /// Reads on, up to the next scores; `passages` are what is read of candidates. False when there are
+    /// none to come, or no time.
+    pub(super) async fn step(&mut self, passages: impl Fn(&[i64]) -> Vec<String>) -> bool {
         while self.under_way.len() < IN_FLIGHT
             && let Some(part) = self.waiting.pop_front()
         {
+            let part = passages(&part);
             self.sizes.push_back(part.iter().map(String::len).sum());
             let backend = self.context.backend;
             let (query, call) = (self.query.clone(), self.call.clone());

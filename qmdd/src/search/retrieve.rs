@@ -2,13 +2,15 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::future::try_join_all;
+use futures::future::{Either, select, try_join_all};
+use tokio::time::timeout_at;
 
-use super::{Context, SearchError, report};
+use super::{Context, Progress, SearchError, fusion::Fused, present::Documents, report};
 use crate::{
     domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
     infer::{
@@ -25,6 +27,8 @@ use crate::{
 
 /// How long a query may wait for its vector.
 const EMBED_LIMIT: Duration = Duration::from_secs(10);
+/// How long after its beginning a search in progress has something to tell, if only what words find.
+const PATIENCE: Duration = Duration::from_millis(5);
 /// Hits each list contributes to a fusion at least, however few are asked for: a document that is
 /// tenth in both lists may be first in the fusion.
 const MIN_DEPTH: usize = 100;
@@ -71,6 +75,17 @@ pub(super) struct Retrieved {
 }
 
 impl Retrieved {
+    /// Words' finds with those of meaning.
+    fn with(mut self, meaning: Self) -> Self {
+        self.lists.extend(meaning.lists);
+        self.reports.extend(meaning.reports);
+        Self {
+            places: meaning.places,
+            error: meaning.error,
+            ..self
+        }
+    }
+
     /// Takes in what was found later.
     pub(super) fn extend(&mut self, more: Self) {
         self.lists.extend(more.lists);
@@ -85,13 +100,53 @@ pub(super) async fn retrieve(
     context: &Context<'_>,
     asked: &[Asked<'_>],
 ) -> Result<Retrieved, SearchError> {
-    let (words, meaning) = tokio::try_join!(lexical(context, asked), vector(context, asked))?;
-    let mut retrieved = words;
-    retrieved.lists.extend(meaning.lists);
-    retrieved.places = meaning.places;
-    retrieved.reports.extend(meaning.reports);
-    retrieved.error = meaning.error;
-    Ok(retrieved)
+    let (words, meaning) = tokio::try_join!(lexical(context, asked), meaning(context, asked))?;
+    Ok(words.with(meaning))
+}
+
+impl Context<'_> {
+    /// The same, and tells what words find as soon as it is known that the rest takes longer.
+    pub(super) async fn retrieve_first(
+        &self,
+        asked: &[Asked<'_>],
+        documents: &mut Documents,
+    ) -> Result<Retrieved, SearchError> {
+        if self.request.mode != Mode::Hybrid || !self.listener.wants_rankings() {
+            return retrieve(self, asked).await;
+        }
+        let words = pin!(lexical(self, asked));
+        let meaning = pin!(meaning(self, asked));
+        let (words, mut meaning) = match select(words, meaning).await {
+            Either::Left((words, meaning)) => (words?, meaning),
+            Either::Right((meaning, words)) => return Ok(words.await?.with(meaning?)),
+        };
+        let soon = self.request.started + PATIENCE;
+        if let Ok(meaning) = timeout_at(soon.into(), &mut meaning).await {
+            return Ok(words.with(meaning?));
+        }
+        let ((), meaning) = tokio::try_join!(self.tell(&words, documents), meaning)?;
+        Ok(words.with(meaning))
+    }
+
+    /// Tells what words alone have found.
+    async fn tell(&self, words: &Retrieved, documents: &mut Documents) -> Result<(), SearchError> {
+        if words.lists.is_empty() {
+            return Ok(());
+        }
+        let started = self.request.started;
+        let mut stages = words.reports.clone();
+        stages.push(report(Stage::Vector, started, StageState::Running));
+        let fused = Fused::of(&words.lists);
+        let outcome = self.outcome(&fused, None, words, &stages, documents);
+        (self.listener).ranking(Progress::Preliminary, outcome.await?);
+        Ok(())
+    }
+}
+
+/// What meaning finds, or that it took too long.
+async fn meaning(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved, SearchError> {
+    let found = context.before_deadline(vector(context, asked)).await;
+    found.unwrap_or_else(|| Ok(late(context)))
 }
 
 async fn lexical(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved, SearchError> {
@@ -143,15 +198,7 @@ async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved,
         return Ok(Retrieved::default());
     }
     let started = Instant::now();
-    let missing = |error: InferError| Retrieved {
-        reports: vec![report(
-            Stage::Vector,
-            started,
-            StageState::Missing(Trouble::of(&error)),
-        )],
-        error: Some(error),
-        ..Retrieved::default()
-    };
+    let missing = |error: InferError| missing(started, Trouble::of(&error), error);
     let (model, vectors) = match embed(context, &asked).await {
         Ok(embedded) => embedded,
         Err(error) => return Ok(missing(error)),
@@ -199,6 +246,30 @@ async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved,
         }
     }
     Ok(retrieved)
+}
+
+/// What there is when nothing could be searched by meaning.
+fn missing(started: Instant, trouble: Trouble, error: InferError) -> Retrieved {
+    Retrieved {
+        reports: vec![report(
+            Stage::Vector,
+            started,
+            StageState::Missing(trouble),
+        )],
+        error: Some(error),
+        ..Retrieved::default()
+    }
+}
+
+/// The same where the time is up.
+fn late(context: &Context<'_>) -> Retrieved {
+    let trouble = Trouble {
+        reason: Reason::BudgetSpent,
+        message: "the time was up before the search by meaning had ended".into(),
+        hint: Some("allow more time".into()),
+    };
+    let error = InferError::Deadline { role: Role::Embed };
+    missing(context.request.started, trouble, error)
 }
 
 /// What it means that so many documents of the scope have no vectors of this model.

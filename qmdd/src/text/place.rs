@@ -2,6 +2,7 @@
 
 use super::{
     format::Format,
+    front_matter::body_start,
     outline::{Block, blocks},
 };
 
@@ -15,8 +16,11 @@ pub fn headings(text: &str, path: &str, line: u32) -> String {
         .match_indices('\n')
         .nth(line.saturating_sub(1) as usize)
         .map_or(text.len(), |(feed, _)| feed);
+    if end <= body_start(text) {
+        return String::new();
+    }
     let mut above: Vec<(u8, String)> = Vec::new();
-    for (bytes, block) in blocks(text) {
+    for (bytes, block) in blocks(&text[..paragraph_end(text, end)]) {
         if bytes.start >= end {
             break;
         }
@@ -31,8 +35,18 @@ pub fn headings(text: &str, path: &str, line: u32) -> String {
     above.join(" > ")
 }
 
+/// Where the paragraph ends that the byte `at` lies in: what is underlined there is a heading.
+fn paragraph_end(text: &str, at: usize) -> usize {
+    let rest = text[at..].split_inclusive('\n');
+    let lines = rest.skip(1).take_while(|line| !line.trim().is_empty());
+    let first = text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1);
+    first + lines.map(str::len).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -54,5 +68,24 @@ mod tests {
         }
         assert_eq!(headings(text, "a.py", 5), "");
         assert_eq!(headings("", "a.md", 1), "");
+    }
+
+    proptest! {
+        #[test]
+        fn what_follows_a_line_does_not_matter(
+            text in "(---\n|# a\n|## b\n|c\n|===\n|---\n|\n|```\n|- d\n|> e\n|  f\n|\\| g \\|\n|<p>\n){0,24}",
+            line in 1_u32..26,
+        ) {
+            let end = text.match_indices('\n').nth(line as usize - 1).map_or(text.len(), |it| it.0);
+            let mut whole: Vec<(u8, String)> = Vec::new();
+            for (bytes, block) in blocks(&text) {
+                if let Block::Heading(heading) = block && bytes.start < end && !heading.text.is_empty() {
+                    whole.retain(|(level, _)| *level < heading.level);
+                    whole.push((heading.level, heading.text));
+                }
+            }
+            let whole: Vec<String> = whole.into_iter().map(|it| it.1).collect();
+            prop_assert_eq!(headings(&text, "a.md", line), whole.join(" > "));
+        }
     }
 }

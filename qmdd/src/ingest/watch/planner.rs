@@ -15,6 +15,8 @@ const SLACK: Duration = Duration::from_millis(50);
 const FEW: usize = 16;
 /// More paths than this are the whole collection.
 const MOST: usize = 512;
+/// Longest rest after a look.
+const REST: Duration = Duration::from_millis(500);
 /// Looks in a row that cost a path no waiting.
 const FREE_LOOKS: u32 = 4;
 /// Looks are in a row when no longer than this lies between them.
@@ -146,9 +148,10 @@ impl Planner {
         taken
     }
 
-    /// Takes note of how long looking took, and rests as long: half of the time is for others.
+    /// Takes note of how long looking took, and rests as long: half of the time is for others. But not
+    /// so long that a change that comes behind a large one is not found in time.
     pub(super) fn looked(&mut self, took: Duration, now: Instant) {
-        self.rest = Some(now + took);
+        self.rest = Some(now + took.min(REST));
     }
 
     /// When a path is due by itself.
@@ -297,9 +300,12 @@ mod tests {
     fn looking_leaves_half_of_the_time_to_others() {
         let start = Instant::now();
         let mut planner = Planner::default();
-        planner.looked(Duration::from_secs(3), start);
+        planner.looked(300 * MS, start);
         planner.note("a.md", start);
-        assert_eq!(planner.due(), Some(start + Duration::from_secs(3)));
+        assert_eq!(planner.due(), Some(start + 300 * MS));
+        // A long one does not keep what comes behind it waiting as long.
+        planner.looked(Duration::from_secs(9), start);
+        assert_eq!(planner.due(), Some(start + REST));
         planner.demand(start);
         assert_eq!(planner.take(start), [WHOLE]);
     }

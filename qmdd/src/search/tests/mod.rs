@@ -8,14 +8,14 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::scripted::Scripted;
 use super::*;
 use crate::{
     domain::{ChunkSpan, CollectionName, ContentHash, Hit, Metadata, Reason, StageState, TextSpan},
-    infer::prompts,
+    infer::{backend::InferError, prompts},
     store::{Change, EmbeddedChunk, EmbeddedContent, FileRecord, FileStamp, Scope, Store},
     text::{chunk, query::Query},
 };
@@ -163,7 +163,7 @@ fn stage(outcome: &Outcome, stage: Stage) -> &StageReport {
 
 /// Hears rankings.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(Progress, Vec<String>)>>, tokio::sync::Notify);
+struct Heard(Mutex<Vec<(Progress, Vec<String>)>>, Notify);
 
 impl Listener for Heard {
     fn wants_rankings(&self) -> bool {
@@ -260,6 +260,75 @@ async fn the_first_ranking_waits_for_no_model() {
     };
     let (outcome, ()) = tokio::join!(search, release);
     assert_eq!(stage(&outcome.unwrap(), Stage::Rerank).scored, (6, 6));
+}
+
+/// Hears whether a search by meaning was under way.
+#[derive(Default)]
+struct Meaning(Mutex<Vec<(StageState, Vec<String>)>>, Notify);
+
+impl Listener for Meaning {
+    fn wants_rankings(&self) -> bool {
+        true
+    }
+
+    fn stage(&self, _: &StageReport) {}
+
+    fn ranking(&self, _: Progress, outcome: Outcome) {
+        let state = stage(&outcome, Stage::Vector).state.clone();
+        let paths = outcome.hits.iter().map(|hit| hit.path.clone());
+        self.0.lock().unwrap().push((state, paths.collect()));
+        self.1.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn what_words_find_does_not_wait_for_meaning() {
+    let mut backend = Scripted::new(&[Role::Embed]);
+    backend.embeddable = Semaphore::new(0);
+    let fixture = Fixture::new(backend).await;
+    let heard = Meaning::default();
+    let request = request("wing heat 12", Mode::Hybrid);
+    let search = fixture.listen(&request, &heard);
+    let release = async {
+        heard.1.notified().await;
+        fixture.backend.embeddable.add_permits(1);
+    };
+    let (outcome, ()) = tokio::join!(search, release);
+    assert_eq!(
+        stage(&outcome.unwrap(), Stage::Vector).state,
+        StageState::Done
+    );
+    let heard = heard.0.lock().unwrap();
+    let (state, paths) = &heard[0];
+    assert_eq!((heard.len(), state), (1, &StageState::Running));
+    assert_eq!(paths[0], "a.md");
+}
+
+#[tokio::test]
+async fn a_vector_that_is_late_is_missing() {
+    let mut backend = Scripted::new(&[Role::Embed]);
+    backend.embeddable = Semaphore::new(0);
+    let fixture = Fixture::new(backend).await;
+    let soon = || Some(Instant::now() + Duration::from_millis(100));
+    let hurried = Request {
+        deadline: soon(),
+        ..request("wing heat 12", Mode::Hybrid)
+    };
+    let outcome = fixture.search(&hurried).await;
+    let StageState::Missing(trouble) = &stage(&outcome, Stage::Vector).state else {
+        panic!("{:?}", outcome.stages);
+    };
+    assert_eq!(trouble.reason, Reason::BudgetSpent);
+    assert_eq!(paths(&outcome.hits)[0], "a.md");
+    let by_meaning = Request {
+        deadline: soon(),
+        ..request("wing heat 12", Mode::Vector)
+    };
+    let failed = fixture.listen(&by_meaning, &Silent).await;
+    assert!(matches!(
+        failed,
+        Err(SearchError::Infer(InferError::Deadline { .. }))
+    ));
 }
 
 /// Hears how far the reranking of better rankings is.

@@ -27,7 +27,8 @@ pub(super) struct Scripted {
     pub score: fn(&str) -> f32,
     /// What the generator writes.
     pub written: &'static str,
-    /// How many passages may be read; more are added while a test runs.
+    /// How many queries may be embedded, and how many passages read; more are added while a test runs.
+    pub embeddable: Semaphore,
     pub readable: Semaphore,
     /// The passages that were read.
     pub read: Mutex<Vec<String>>,
@@ -50,6 +51,7 @@ impl Scripted {
             },
             score: |_| 0.5,
             written: "",
+            embeddable: Semaphore::new(Semaphore::MAX_PERMITS),
             readable: Semaphore::new(Semaphore::MAX_PERMITS),
             read: Mutex::default(),
             generated: AtomicUsize::new(0),
@@ -69,6 +71,10 @@ impl Backend for Scripted {
             tokens: 1,
         };
         self.info(Role::Embed)?;
+        // It is never closed.
+        if let Ok(permit) = self.embeddable.acquire().await {
+            permit.forget();
+        }
         Ok(texts.into_iter().map(embed).collect())
     }
 

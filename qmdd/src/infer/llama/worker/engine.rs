@@ -32,6 +32,10 @@ use crate::{
 /// batch, whatever the sequences in it. It keeps a MiniLM-class model busy for about 150 ms on one core.
 const BATCH_TOKENS: usize = 256;
 
+/// Tokens that are decoded at once on a processor where the answer must come soon: about 50 ms of a
+/// small language model on two cores.
+const PIECE_TOKENS: usize = 16;
+
 /// Most sequences in one batch (llama.cpp's own limit is 256).
 const SEQUENCES: usize = 64;
 
@@ -223,16 +227,17 @@ fn prefix_reranker(
         )
     };
     let window = window as usize;
-    let batch_tokens = if device::has_graphics() {
-        window
+    let (batch_tokens, piece) = if device::has_graphics() {
+        (window, window)
     } else {
-        BATCH_TOKENS.min(window)
+        (BATCH_TOKENS.min(window), PIECE_TOKENS.min(window))
     };
     Ok(PrefixReranker::new(
         context(params)?,
         verdict,
         window,
         batch_tokens,
+        piece,
         SEQUENCES,
     ))
 }

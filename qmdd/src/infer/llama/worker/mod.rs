@@ -70,7 +70,7 @@ pub fn run() -> io::Result<()> {
         let batches = Arc::clone(&queue);
         thread::Builder::new()
             .name("model".into())
-            .spawn(move || decode(&mut engine, share, &batches))?;
+            .spawn(move || decode(&mut engine, spec.role, share, &batches))?;
     }
 
     while let Some(message) = wire::read(&mut incoming)? {
@@ -109,9 +109,9 @@ fn send(mut to: UnixStream, replies: &Receiver<FromWorker>) {
 }
 
 /// A model thread.
-fn decode(engine: &mut Engine, share: Share, queue: &Queue<admit::Payload>) {
-    if share == Share::Back {
-        give_way();
+fn decode(engine: &mut Engine, role: Role, share: Share, queue: &Queue<admit::Payload>) {
+    if let Some(nice) = nice(role, share) {
+        give_way(nice);
     }
     loop {
         let batch = queue.next_batch(share, engine.budget());
@@ -124,14 +124,21 @@ fn decode(engine: &mut Engine, share: Share, queue: &Queue<admit::Payload>) {
     }
 }
 
-/// Lets every other thread of the machine go first: whoever asks meanwhile is answered as if no bulk
-/// work ran. On Linux a priority is a thread's own; elsewhere it is the whole process's, and stays.
-fn give_way() {
-    const NICE: i32 = 10;
-    if cfg!(target_os = "linux") {
-        // Without it answers only come later.
-        let _ = process::setpriority_process(None, NICE);
+/// How much a model thread gives way to others. Bulk work lets every other thread of the machine go
+/// first: whoever asks meanwhile is answered as if none ran. Reading and writing of candidates takes
+/// long, and lets the vectors go first that searches begin with.
+fn nice(role: Role, share: Share) -> Option<i32> {
+    match (role, share) {
+        (_, Share::Back) => Some(10),
+        (Role::Rerank | Role::Generate, _) => Some(5),
+        (Role::Embed, _) => None,
     }
+}
+
+/// On Linux a priority is a thread's own, and of those it starts; elsewhere it is the whole process's.
+fn give_way(nice: i32) {
+    // Without it answers only come later.
+    let _ = process::setpriority_process(None, nice);
 }
 
 /// Turns a call into units, or answers it at once when it needs no decoding.
@@ -151,6 +158,7 @@ fn admit(
             let deadline = deadline_in.map(|left| Instant::now() + left);
             let job = Job::new(id, deadline, units.len(), order, replies.clone());
             queue.push(
+                &job,
                 lane,
                 units.into_iter().enumerate().map(|(index, unit)| Unit {
                     job: Arc::clone(&job),

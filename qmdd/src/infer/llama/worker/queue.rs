@@ -1,8 +1,8 @@
 //! The worker's queue: two lanes of units, cut into batches by token budget.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use super::job::Job;
@@ -66,6 +66,8 @@ pub(super) struct Queue<P> {
 struct Lanes<P> {
     interactive: VecDeque<Unit<P>>,
     bulk: VecDeque<Unit<P>>,
+    /// Calls whose units wait or are in a batch, and some that have ended.
+    jobs: HashMap<u64, Weak<Job>>,
 }
 
 impl<P> Queue<P> {
@@ -74,6 +76,7 @@ impl<P> Queue<P> {
         let lanes = Lanes {
             interactive: VecDeque::new(),
             bulk: VecDeque::new(),
+            jobs: HashMap::new(),
         };
         Self {
             lanes: Mutex::new(lanes),
@@ -83,21 +86,28 @@ impl<P> Queue<P> {
     }
 
     /// Appends a call's units to its lane.
-    pub(super) fn push(&self, lane: Lane, units: impl IntoIterator<Item = Unit<P>>) {
-        self.lock().lane(lane).extend(units);
+    pub(super) fn push(
+        &self,
+        job: &Arc<Job>,
+        lane: Lane,
+        units: impl IntoIterator<Item = Unit<P>>,
+    ) {
+        let mut lanes = self.lock();
+        lanes.jobs.retain(|_, job| job.strong_count() > 0);
+        lanes.jobs.insert(job.id, Arc::downgrade(job));
+        lanes.lane(lane).extend(units);
         self.filled.notify_all();
     }
 
-    /// Drops a call's waiting units; those in a batch finish unheard.
+    /// Ends a call: its waiting units are dropped, and those in a batch no longer than it takes the
+    /// engine to look.
     pub(super) fn cancel(&self, id: u64) {
         let mut lanes = self.lock();
+        if let Some(job) = lanes.jobs.remove(&id).as_ref().and_then(Weak::upgrade) {
+            job.abandon();
+        }
         for lane in [Lane::Interactive, Lane::Bulk] {
-            lanes.lane(lane).retain(|unit| {
-                if unit.job.id == id {
-                    unit.job.abandon();
-                }
-                unit.job.id != id
-            });
+            lanes.lane(lane).retain(|unit| unit.job.id != id);
         }
     }
 
@@ -203,6 +213,7 @@ mod tests {
         let order = (0..sizes.len()).collect();
         let job = Job::new(id, deadline, sizes.len(), order, replies);
         queue.push(
+            &job,
             lane,
             sizes.iter().enumerate().map(|(index, &tokens)| Unit {
                 job: Arc::clone(&job),
@@ -265,6 +276,16 @@ mod tests {
         );
         assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(1, 4)]);
         assert_eq!(ids(&queue.next_batch(Share::Whole, BUDGET)), [(2, 0)]);
+    }
+
+    #[test]
+    fn a_call_in_a_batch_hears_that_it_is_cancelled() {
+        let queue = queue();
+        let _heard = push(&queue, 1, Lane::Interactive, None, &[1], 0);
+        let batch = queue.next_batch(Share::Whole, BUDGET);
+        assert!(!batch[0].job.is_over(Role::Embed));
+        queue.cancel(1);
+        assert!(batch[0].job.is_over(Role::Embed));
     }
 
     #[test]
