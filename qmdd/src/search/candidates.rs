@@ -7,22 +7,13 @@ use crate::text::{passage, place, snippet};
 const HEADINGS: usize = 3;
 
 /// Longest passage, in bytes: about what models of this kind read at once.
-const MOST: usize = 4_000;
+pub(super) const MOST: usize = 4_000;
 /// The same where only words matched, so that nothing says where the passage ends.
 const AROUND_WORDS: usize = 1_200;
 
 impl Context<'_> {
-    /// The most bytes of a passage: where time is short they are cut, so that it suffices for more than
-    /// one or two.
-    pub(super) fn most_of_passage(&self) -> usize {
-        match self.left() {
-            Some(left) => self.pace.passage(left, MOST),
-            None => MOST,
-        }
-    }
-
-    /// The candidates' passages: where each matched, below its title and headings. One that is gone is
-    /// empty.
+    /// The candidates' passages: where each matched, below its title and headings, at most so many bytes
+    /// of each. One that is gone is empty.
     pub(super) fn passages(
         &self,
         candidates: &[i64],

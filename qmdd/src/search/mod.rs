@@ -177,10 +177,9 @@ impl Context<'_> {
         let started = Instant::now();
         let best: Vec<i64> = fused.documents().take(self.request.candidates).collect();
         documents.fetch(self.store, &best).await?;
-        let most = self.most_of_passage();
         let mut reading = Reading::new(self, self.rerank_query(), &best);
         loop {
-            let passages = |part: &[i64]| self.passages(part, most, found, documents);
+            let passages = |part: &[i64], most: usize| self.passages(part, most, found, documents);
             if !reading.step(passages).await {
                 break;
             }

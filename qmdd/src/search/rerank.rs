@@ -8,7 +8,7 @@ use std::{
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 
-use super::Context;
+use super::{Context, candidates::MOST};
 use crate::infer::backend::{Call, InferError, Scored};
 
 /// Candidates read in one call where there is time for all of them.
@@ -19,8 +19,10 @@ const IN_FLIGHT: usize = 2;
 const LIMIT: Duration = Duration::from_secs(120);
 /// Candidates that a budget should suffice for: their passages are cut to what can be read.
 const WORTH: f64 = 6.0;
-/// Bytes of a passage that are always read: a sentence.
+/// Bytes of a passage that should be read at least: a sentence.
 const LEAST: usize = 96;
+/// With fewer, reading says nothing.
+const FEWEST: usize = 48;
 /// What comes sooner was not read, but remembered.
 const REMEMBERED: Duration = Duration::from_millis(2);
 
@@ -47,7 +49,7 @@ impl Pace {
     }
 
     /// The most bytes of a passage that are worth reading in the time left.
-    pub(super) fn passage(&self, left: Duration, most: usize) -> usize {
+    fn passage(&self, left: Duration, most: usize) -> usize {
         match self.per_byte.load(Relaxed) {
             0 => most,
             pace => {
@@ -63,11 +65,13 @@ pub(super) struct Reading<'a> {
     context: &'a Context<'a>,
     query: String,
     call: Call,
+    /// The most bytes of a passage.
+    most: usize,
     /// Documents, in parts of one call each.
     waiting: VecDeque<Vec<i64>>,
     under_way: FuturesOrdered<BoxFuture<'a, Result<Vec<Scored>, InferError>>>,
-    /// Bytes of the passages of each call under way.
-    sizes: VecDeque<usize>,
+    /// What each call under way reads, and how many bytes of it.
+    reads: VecDeque<(Vec<i64>, usize)>,
     last: Instant,
     /// Of the candidates read so far, in their order.
     pub scores: Vec<f64>,
@@ -76,62 +80,89 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Of candidates, the first ones first.
+    /// Of candidates, the first ones first. Where time is short their passages are cut, so that it
+    /// suffices for more than one or two.
     pub(super) fn new(context: &'a Context<'a>, query: String, candidates: &[i64]) -> Self {
-        let hurried = context.request.deadline.is_some();
-        let together = if hurried { 1 } else { TOGETHER };
-        let waiting = candidates.chunks(together).map(<[i64]>::to_vec).collect();
+        let (together, most) = match context.left() {
+            Some(left) => (1, context.pace.passage(left, MOST)),
+            None => (TOGETHER, MOST),
+        };
         Self {
             context,
             query,
             call: context.call(LIMIT),
-            waiting,
+            most,
+            waiting: candidates.chunks(together).map(<[i64]>::to_vec).collect(),
             under_way: FuturesOrdered::new(),
-            sizes: VecDeque::new(),
+            reads: VecDeque::new(),
             last: Instant::now(),
             scores: Vec::new(),
             error: None,
         }
     }
 
-    /// Reads on, up to the next scores; `passages` are what is read of candidates. False when there are
-    /// none to come, or no time.
-    pub(super) async fn step(&mut self, passages: impl Fn(&[i64]) -> Vec<String>) -> bool {
-        while self.under_way.len() < IN_FLIGHT
-            && let Some(part) = self.waiting.pop_front()
-        {
-            let part = passages(&part);
-            self.sizes.push_back(part.iter().map(String::len).sum());
-            let backend = self.context.backend;
-            let (query, call) = (self.query.clone(), self.call.clone());
-            self.under_way
-                .push_back(async move { backend.rerank(query, part, call).await }.boxed());
-        }
-        let next = self.under_way.next();
-        let Some(result) = self.context.before_deadline(next).await else {
-            self.learn();
-            return false;
-        };
-        match result {
-            None => false,
-            Some(Ok(scored)) => {
-                self.learn();
-                self.scores
-                    .extend(scored.iter().map(|scored| f64::from(scored.score)));
-                true
+    /// Reads on, up to the next scores; `passages` are what is read of candidates, at most so many
+    /// bytes of each. False when there are none to come, or no time.
+    pub(super) async fn step(&mut self, passages: impl Fn(&[i64], usize) -> Vec<String>) -> bool {
+        loop {
+            while self.under_way.len() < IN_FLIGHT
+                && let Some(part) = self.waiting.pop_front()
+            {
+                let texts = passages(&part, self.most);
+                let bytes = texts.iter().map(String::len).sum();
+                self.reads.push_back((part, bytes));
+                let backend = self.context.backend;
+                let (query, call) = (self.query.clone(), self.call.clone());
+                self.under_way
+                    .push_back(async move { backend.rerank(query, texts, call).await }.boxed());
             }
-            Some(Err(error)) => {
-                // The time was up inside of the backend.
-                let late = matches!(error, InferError::Deadline { .. }) && self.context.is_late();
-                self.error = (!late).then_some(error);
-                false
+            let next = self.under_way.next();
+            let Some(result) = self.context.before_deadline(next).await else {
+                self.learn();
+                return false;
+            };
+            match result {
+                None => return false,
+                Some(Ok(scored)) => {
+                    self.learn();
+                    self.scores
+                        .extend(scored.iter().map(|scored| f64::from(scored.score)));
+                    return true;
+                }
+                // The model knows that it cannot read so much in time.
+                Some(Err(InferError::Deadline { .. })) if self.is_hurried() => {
+                    if self.context.is_late() || !self.shorten() {
+                        return false;
+                    }
+                }
+                Some(Err(error)) => {
+                    self.error = Some(error);
+                    return false;
+                }
             }
         }
     }
 
+    fn is_hurried(&self) -> bool {
+        self.context.request.deadline.is_some()
+    }
+
+    /// Begins anew with shorter passages what is under way; false when they are as short as can be.
+    fn shorten(&mut self) -> bool {
+        if self.most <= FEWEST {
+            return false;
+        }
+        self.most = (self.most / 2).max(FEWEST);
+        self.under_way.clear();
+        while let Some((part, _)) = self.reads.pop_back() {
+            self.waiting.push_front(part);
+        }
+        true
+    }
+
     /// Notes how long the passages took that were read last, or were not read to their end.
     fn learn(&mut self) {
-        let bytes = self.sizes.pop_front().unwrap_or_default();
+        let bytes = self.reads.pop_front().map_or(0, |(_, bytes)| bytes);
         let now = Instant::now();
         self.context.pace.learn(bytes, now - self.last);
         self.last = now;

@@ -28,7 +28,7 @@ use crate::{
 /// How long a query may wait for its vector.
 const EMBED_LIMIT: Duration = Duration::from_secs(10);
 /// How long after its beginning a search in progress has something to tell, if only what words find.
-const PATIENCE: Duration = Duration::from_millis(5);
+const PATIENCE: Duration = Duration::from_millis(3);
 /// Hits each list contributes to a fusion at least, however few are asked for: a document that is
 /// tenth in both lists may be first in the fusion.
 const MIN_DEPTH: usize = 100;
@@ -251,11 +251,7 @@ async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved,
 /// What there is when nothing could be searched by meaning.
 fn missing(started: Instant, trouble: Trouble, error: InferError) -> Retrieved {
     Retrieved {
-        reports: vec![report(
-            Stage::Vector,
-            started,
-            StageState::Missing(trouble),
-        )],
+        reports: vec![report(Stage::Vector, started, StageState::Missing(trouble))],
         error: Some(error),
         ..Retrieved::default()
     }

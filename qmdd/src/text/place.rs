@@ -39,7 +39,9 @@ pub fn headings(text: &str, path: &str, line: u32) -> String {
 fn paragraph_end(text: &str, at: usize) -> usize {
     let rest = text[at..].split_inclusive('\n');
     let lines = rest.skip(1).take_while(|line| !line.trim().is_empty());
-    let first = text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1);
+    let first = text[at..]
+        .find('\n')
+        .map_or(text.len(), |feed| at + feed + 1);
     first + lines.map(str::len).sum::<usize>()
 }
 

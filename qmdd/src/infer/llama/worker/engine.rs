@@ -32,9 +32,9 @@ use crate::{
 /// batch, whatever the sequences in it. It keeps a MiniLM-class model busy for about 150 ms on one core.
 const BATCH_TOKENS: usize = 256;
 
-/// Tokens that are decoded at once on a processor where the answer must come soon: about 50 ms of a
-/// small language model on two cores.
-const PIECE_TOKENS: usize = 16;
+/// Tokens that are decoded at once on a processor where the answer must come soon: about 100 ms
+/// of a small language model on two cores. Fewer take longer for each.
+const PIECE_TOKENS: usize = 32;
 
 /// Most sequences in one batch (llama.cpp's own limit is 256).
 const SEQUENCES: usize = 64;

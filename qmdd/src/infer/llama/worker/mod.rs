@@ -13,6 +13,7 @@ mod pooled;
 mod prefix;
 mod probe;
 mod queue;
+mod speed;
 
 use std::{
     io::{self, BufReader},

@@ -2,8 +2,11 @@
 
 use llama_cpp_2::{context::LlamaContext, llama_batch::LlamaBatch, token::LlamaToken};
 
-use super::{admit::Payload, job::UnitOutput, queue::Unit};
-use crate::infer::backend::{Embedding, InferError, Scored};
+use super::{admit::Payload, job::UnitOutput, queue::Unit, speed::Speed};
+use crate::{
+    domain::Role,
+    infer::backend::{Embedding, InferError, Scored},
+};
 
 /// What is read of a pooled sequence.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,7 @@ pub(super) struct Pooled {
     head: Head,
     encoder: bool,
     window: usize,
+    speed: Speed,
 }
 
 impl Pooled {
@@ -36,6 +40,7 @@ impl Pooled {
             head,
             encoder,
             window,
+            speed: Speed::default(),
         }
     }
 
@@ -45,7 +50,15 @@ impl Pooled {
     }
 
     /// Decodes the units in one go.
-    pub(super) fn run(&mut self, units: Vec<Unit<Payload>>) -> Result<(), InferError> {
+    pub(super) fn run(&mut self, mut units: Vec<Unit<Payload>>) -> Result<(), InferError> {
+        let mut tokens = units.iter().map(|unit| unit.tokens).sum();
+        if matches!(self.head, Head::Rank) {
+            units = self.speed.keep(units, Role::Rerank, |_| tokens);
+            tokens = units.iter().map(|unit| unit.tokens).sum();
+        }
+        if units.is_empty() {
+            return Ok(());
+        }
         self.batch.clear();
         for (sequence, unit) in units.iter().enumerate() {
             let Payload::Sequence { tokens, .. } = &unit.payload else {
@@ -53,15 +66,17 @@ impl Pooled {
             };
             add(&mut self.batch, tokens, 0, sequence as i32, Outputs::All)?;
         }
-        if self.encoder {
-            self.ctx
-                .encode(&mut self.batch)
-                .map_err(|error| InferError::Internal(format!("llama.cpp: {error}")))?;
-        } else {
+        let (ctx, batch) = (&mut self.ctx, &mut self.batch);
+        self.speed.learn(tokens, || {
+            if self.encoder {
+                return ctx
+                    .encode(batch)
+                    .map_err(|error| InferError::Internal(format!("llama.cpp: {error}")));
+            }
             // What the last batch left behind.
-            self.ctx.clear_kv_cache();
-            decode(&mut self.ctx, &mut self.batch)?;
-        }
+            ctx.clear_kv_cache();
+            decode(ctx, batch)
+        })?;
         for (sequence, unit) in units.into_iter().enumerate() {
             let pooled = self
                 .ctx

@@ -15,6 +15,7 @@ use super::{
     job::UnitOutput,
     pooled::{Outputs, add, decode, first, sigmoid},
     queue::Unit,
+    speed::Speed,
 };
 use crate::{
     domain::Role,
@@ -60,6 +61,7 @@ pub(super) struct PrefixReranker {
     /// What sequence [`PREFIX`] holds.
     held: Vec<LlamaToken>,
     sequences: usize,
+    speed: Speed,
 }
 
 impl PrefixReranker {
@@ -83,6 +85,7 @@ impl PrefixReranker {
             piece,
             held: Vec::new(),
             sequences,
+            speed: Speed::default(),
         }
     }
 
@@ -109,6 +112,11 @@ impl PrefixReranker {
             return Err(InferError::Internal("not a candidate".into()));
         };
         let prefix = Arc::clone(prefix);
+        let before = prefix.len() - common_prefix(&self.held, &prefix);
+        let units = (self.speed).keep(units, Role::Rerank, |unit| before + unit.tokens);
+        if units.is_empty() {
+            return Ok(());
+        }
         let piece = self.piece(&units);
         if !self.hold(&prefix, piece, &units)? {
             return Ok(());
@@ -141,14 +149,14 @@ impl PrefixReranker {
                     ending.push((place, self.batch.n_tokens() - 1));
                 }
                 if self.batch.n_tokens() as usize == piece {
-                    self.decode(&units, &mut ending)?;
+                    self.finish(&units, &mut ending)?;
                     if all_over(&units) {
                         return Ok(());
                     }
                 }
             }
         }
-        self.decode(&units, &mut ending)
+        self.finish(&units, &mut ending)
     }
 
     /// Tokens to decode at once: all, unless the answer must come soon.
@@ -169,13 +177,13 @@ impl PrefixReranker {
 
     /// Decodes what the batch holds, and completes the units that end in it: their places, and their
     /// last tokens' rows.
-    fn decode(
+    fn finish(
         &mut self,
         units: &[Unit<Payload>],
         ending: &mut Vec<(usize, i32)>,
     ) -> Result<(), InferError> {
         if self.batch.n_tokens() > 0 {
-            decode(&mut self.ctx, &mut self.batch)?;
+            self.decode()?;
         }
         for (place, row) in ending.drain(..) {
             let score = self.verdict(place as i32 + 1, row)?;
@@ -186,6 +194,11 @@ impl PrefixReranker {
         }
         self.batch.clear();
         Ok(())
+    }
+
+    fn decode(&mut self) -> Result<(), InferError> {
+        let tokens = self.batch.n_tokens() as usize;
+        (self.speed).learn(tokens, || decode(&mut self.ctx, &mut self.batch))
     }
 
     /// The score of a sequence whose last token is in this row of the batch.
@@ -227,7 +240,7 @@ impl PrefixReranker {
             self.batch.clear();
             let outputs = self.outputs(false);
             add(&mut self.batch, part, self.held.len(), PREFIX, outputs)?;
-            decode(&mut self.ctx, &mut self.batch)?;
+            self.decode()?;
             self.held.extend_from_slice(part);
             if all_over(units) {
                 return Ok(false);
