@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::IndexConfig,
-    domain::{LineRange, Metadata},
+    domain::LineRange,
     store::{StoreError, StoredDocument},
     text::page,
 };
@@ -96,10 +96,8 @@ pub(super) async fn read(
     id: i64,
     lines: Lines,
 ) -> Result<Option<GetReply>, StoreError> {
-    let (document, metadata) =
-        tokio::try_join!(index.store.document(id), index.store.metadata(vec![id]))?;
-    let metadata = metadata.into_iter().next().unwrap_or_default();
-    Ok(document.map(|document| reply(config, document, &metadata, lines)))
+    let document = index.store.document(id).await?;
+    Ok(document.map(|document| reply(config, document, lines)))
 }
 
 /// What is said of a document that was removed while it was being read.
@@ -108,12 +106,7 @@ pub(super) fn gone(uri: &str) -> Miss {
     Miss::near(message, Vec::new(), "run the command again")
 }
 
-fn reply(
-    config: &IndexConfig,
-    document: StoredDocument,
-    metadata: &Metadata,
-    lines: Lines,
-) -> GetReply {
+fn reply(config: &IndexConfig, document: StoredDocument, lines: Lines) -> GetReply {
     let body = cut(&document.text, lines);
     let collection = document.collection.as_str();
     GetReply {
@@ -124,7 +117,7 @@ fn reply(
         line_count: body.lines().count() as u32,
         total_lines: document.text.lines().count() as u32,
         page: page::of_line(&document.text, lines.from),
-        metadata: metadata::to_proto(metadata),
+        metadata: metadata::to_proto(&document.metadata),
         body: body.to_owned(),
         context: context(config, collection, &document.path),
         file_path: file_path(config, &document.collection, &document.path),

@@ -47,9 +47,7 @@ pub(super) async fn hits(
     documents: &mut Documents,
 ) -> Result<Vec<Hit>, StoreError> {
     let ids: Vec<i64> = ranked.iter().map(|ranked| ranked.document).collect();
-    let ((), metadata) =
-        tokio::try_join!(documents.fetch(store, &ids), store.metadata(ids.clone()))?;
-    let mut metadata: HashMap<i64, _> = ids.into_iter().zip(metadata).collect();
+    documents.fetch(store, &ids).await?;
     let mut terms = Terms::new(request.query.words());
     let hits = ranked.into_iter().filter_map(|ranked| {
         let document = documents.get(ranked.document)?;
@@ -67,7 +65,7 @@ pub(super) async fn hits(
             path: document.path.clone(),
             title: document.title.clone(),
             page: page::of_line(&document.text, passage.lines.0),
-            metadata: metadata.remove(&ranked.document).unwrap_or_default(),
+            metadata: document.metadata.clone(),
             // They are told as the page.
             snippet: passage.text.replace(page::FEED, ""),
             lines: passage.lines,

@@ -14,6 +14,7 @@ use super::{
     connection,
     error::Fault,
     kept,
+    lexical::{self, Merging},
 };
 
 /// How long files beside the database are left alone.
@@ -24,9 +25,6 @@ const CONTENTS_A_STEP: i64 = 64;
 
 /// Free pages that are given back in one step, 4 MiB.
 const PAGES_A_STEP: u32 = 1024;
-
-/// Pages of the full-text index that are merged in one step.
-const MERGE_A_STEP: i64 = 500;
 
 /// Bytes that a chunk takes beside its vector, about.
 const CHUNK_BYTES: i64 = 128;
@@ -193,14 +191,16 @@ impl Store {
         let before = self
             .read(|transaction| Ok(word_bytes(transaction)?))
             .await?;
-        // All parts become one level; then steps of a bounded size merge it.
-        let mut pages = -MERGE_A_STEP;
+        let mut merging = Merging::default();
         loop {
-            let worked = self.write(move |transaction| Ok(merge(transaction, pages)?));
-            if !worked.await? && pages > 0 {
-                break;
+            let step = self.write(move |transaction| {
+                let worked = merging.step(transaction)?;
+                Ok(worked.then_some(merging))
+            });
+            match step.await? {
+                Some(begun) => merging = begun,
+                None => break,
             }
-            pages = MERGE_A_STEP;
         }
         let after = self
             .read(|transaction| Ok(word_bytes(transaction)?))
@@ -275,7 +275,11 @@ fn rows(connection: &Connection, in_use: Option<&[String]>) -> Result<Vec<Wasted
             staying: if all_stay { vectors } else { 0 },
         },
         wasted(Waste::Kept, kept, kept_bytes),
-        wasted(Waste::Words, word_parts(connection)?.saturating_sub(1), 0),
+        wasted(
+            Waste::Words,
+            lexical::parts(connection)?.saturating_sub(1),
+            0,
+        ),
     ])
 }
 
@@ -295,16 +299,6 @@ fn pages(connection: &Connection) -> rusqlite::Result<Wasted> {
     )
 }
 
-/// Parts that the full-text index is made of.
-fn word_parts(connection: &Connection) -> rusqlite::Result<u64> {
-    let parts: i64 = connection.query_row(
-        "SELECT count(DISTINCT segid) FROM documents_fts_idx",
-        [],
-        |row| row.get(0),
-    )?;
-    Ok(parts as u64)
-}
-
 fn word_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     let bytes: i64 = connection.query_row(
         "SELECT coalesce(sum(length(block)), 0) FROM documents_fts_data",
@@ -312,15 +306,6 @@ fn word_bytes(connection: &Connection) -> rusqlite::Result<u64> {
         |row| row.get(0),
     )?;
     Ok(bytes as u64)
-}
-
-/// A step of merging; whether it did anything, by SQLite's documented sign.
-fn merge(connection: &Connection, pages: i64) -> rusqlite::Result<bool> {
-    let before = connection.total_changes();
-    connection
-        .prepare_cached("INSERT INTO documents_fts (documents_fts, rank) VALUES ('merge', ?1)")?
-        .execute([pages])?;
-    Ok(connection.total_changes() - before >= 2)
 }
 
 /// The files that are waste after a while.

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi};
 use rustix::fs::Access;
 
 use super::{
@@ -157,6 +157,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> rusqlite::Result<Connec
     // would be a signal that ends the daemon.
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update(None, "cache_size", -16_384)?;
+    // Otherwise a statement with a list of ids is prepared anew for each list.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     lexical::register(&connection)?;
     Ok(connection)
 }

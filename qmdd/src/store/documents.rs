@@ -1,18 +1,14 @@
 //! Documents and their contents as readers get them.
 
-use std::{
-    fs::{self, Metadata},
-    io,
-    os::unix::fs::MetadataExt,
-    path::Path,
-};
+use std::{fs, io, mem, os::unix::fs::MetadataExt, path::Path};
 
 use rusqlite::Row;
 
 use super::{
-    Store, StoreError, Why, collections::name, id_list, scope::collection_id, skipped::why,
+    Store, StoreError, Why, collections::name, id_list, metadata, scope::collection_id,
+    skipped::why,
 };
-use crate::domain::{CollectionName, ContentHash};
+use crate::domain::{CollectionName, ContentHash, Metadata};
 
 /// What tells, without reading it, that a file is as it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,7 +30,7 @@ impl FileStamp {
     };
 
     /// Of a file whose metadata was read.
-    pub fn of(metadata: &Metadata) -> Self {
+    pub fn of(metadata: &fs::Metadata) -> Self {
         Self {
             size: metadata.size(),
             mtime_ns: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
@@ -86,7 +82,7 @@ pub struct DocumentRow {
 }
 
 /// A document with its text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredDocument {
     /// Its id.
     pub id: i64,
@@ -98,6 +94,8 @@ pub struct StoredDocument {
     pub title: String,
     /// Its content's hash.
     pub hash: ContentHash,
+    /// What it says of itself.
+    pub metadata: Metadata,
     /// Its text.
     pub text: String,
 }
@@ -149,15 +147,18 @@ impl Store {
     pub async fn documents(&self, ids: Vec<i64>) -> Result<Vec<StoredDocument>, StoreError> {
         self.read(move |transaction| {
             let mut statement = transaction.prepare_cached(
-                "SELECT documents.id, name, documents.path, title, hash, body
+                "SELECT documents.id, name, documents.path, title, hash, body, wanted.key
                  FROM json_each(?1) AS wanted
                  JOIN documents ON documents.id = wanted.value
                  JOIN contents ON contents.id = content_id
                  JOIN collections ON collections.id = collection_id
                  ORDER BY wanted.key",
             )?;
-            let rows = statement.query_map([id_list(ids)], |row| {
+            let mut metadata = metadata::of(transaction, &ids)?;
+            let rows = statement.query_map([id_list(ids.iter().copied())], |row| {
+                let place = row.get::<_, i64>(6)? as usize;
                 Ok(StoredDocument {
+                    metadata: metadata.get_mut(place).map(mem::take).unwrap_or_default(),
                     id: row.get(0)?,
                     collection: name(row, 1)?,
                     path: row.get(2)?,

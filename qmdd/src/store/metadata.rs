@@ -2,42 +2,37 @@
 
 use rusqlite::{Connection, params, types::Value};
 
-use super::{Store, StoreError, id_list};
+use super::id_list;
 use crate::domain::{DATE_KEYS, Filter, Kind, Metadata, Place, Relation, Scalar, Test, Word, date};
 
-impl Store {
-    /// The metadata of documents, in the order of the ids; empty for those that are gone.
-    pub async fn metadata(&self, ids: Vec<i64>) -> Result<Vec<Metadata>, StoreError> {
-        self.read(move |transaction| {
-            let mut statement = transaction.prepare_cached(
-                "SELECT wanted.key, metadata.key, listed, kind, text, number
-                 FROM json_each(?1) AS wanted JOIN metadata ON document_id = wanted.value
-                 ORDER BY wanted.key, seq",
-            )?;
-            let mut all = vec![Metadata::default(); ids.len()];
-            let mut rows = statement.query([id_list(ids)])?;
-            while let Some(row) = rows.next()? {
-                let place: usize = row.get::<_, i64>(0)? as usize;
-                let key: String = row.get(1)?;
-                let text: String = row.get(4)?;
-                let value = match row.get::<_, i64>(3)? {
-                    NUMBER => Scalar::Number(row.get(5)?),
-                    FLAG => Scalar::Flag(text == "true"),
-                    _ => Scalar::Text(text),
-                };
-                let Some(metadata) = all.get_mut(place) else {
-                    continue;
-                };
-                if row.get(2)? {
-                    metadata.extend_list(&key, vec![value]);
-                } else {
-                    metadata.set(&key, value);
-                }
-            }
-            Ok(all)
-        })
-        .await
+/// The metadata of documents, in the order of the ids; empty for those that are gone.
+pub(super) fn of(connection: &Connection, ids: &[i64]) -> rusqlite::Result<Vec<Metadata>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT wanted.key, metadata.key, listed, kind, text, number
+         FROM json_each(?1) AS wanted JOIN metadata ON document_id = wanted.value
+         ORDER BY wanted.key, seq",
+    )?;
+    let mut all = vec![Metadata::default(); ids.len()];
+    let mut rows = statement.query([id_list(ids.iter().copied())])?;
+    while let Some(row) = rows.next()? {
+        let place: usize = row.get::<_, i64>(0)? as usize;
+        let key: String = row.get(1)?;
+        let text: String = row.get(4)?;
+        let value = match row.get::<_, i64>(3)? {
+            NUMBER => Scalar::Number(row.get(5)?),
+            FLAG => Scalar::Flag(text == "true"),
+            _ => Scalar::Text(text),
+        };
+        let Some(metadata) = all.get_mut(place) else {
+            continue;
+        };
+        if row.get(2)? {
+            metadata.extend_list(&key, vec![value]);
+        } else {
+            metadata.set(&key, value);
+        }
     }
+    Ok(all)
 }
 
 const TEXT: i64 = 0;

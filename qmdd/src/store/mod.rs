@@ -26,6 +26,7 @@ mod rebuild;
 mod schema;
 mod scope;
 mod skipped;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -9,9 +9,10 @@ use std::{
             AtomicBool, AtomicU64,
             Ordering::{Relaxed, SeqCst},
         },
-        mpsc,
+        mpsc::{self, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use super::{
     connection,
     error::{Fault, StoreError},
+    spare::Spare,
     vectors,
 };
 
@@ -29,6 +31,9 @@ pub(super) const READERS: usize = 2;
 /// Steps of SQLite's virtual machine after which a read looks whether it is still wanted. A vector
 /// search takes about ten steps for a thousand vectors.
 const STEPS_BETWEEN_LOOKS: i32 = 100;
+
+/// How long nobody has written before the writing thread does what can wait.
+const QUIET: Duration = Duration::from_secs(1);
 
 type WriteJob = Box<dyn FnOnce(&mut Connection) + Send>;
 type ReadJob = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -202,8 +207,28 @@ fn transact<T>(
 }
 
 fn write_until_closed(mut connection: Connection, jobs: &mpsc::Receiver<WriteJob>) {
-    for job in jobs {
-        guard(|| job(&mut connection));
+    let (mut spare, mut wait) = (Spare::Nothing, QUIET);
+    let mut changes = connection.total_changes();
+    loop {
+        let job = match spare {
+            Spare::Nothing => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            _ => jobs.recv_timeout(wait),
+        };
+        match job {
+            Ok(job) => {
+                guard(|| job(&mut connection));
+                if connection.total_changes() != changes && matches!(spare, Spare::Nothing) {
+                    spare = Spare::Look;
+                }
+                wait = QUIET;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                spare = spare.go_on(&mut connection);
+                wait = Duration::ZERO;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        changes = connection.total_changes();
     }
     if let Err(error) = connection::finish(&connection) {
         tracing::warn!(%error, "the index could not be tidied up on closing");

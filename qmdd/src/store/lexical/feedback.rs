@@ -2,7 +2,7 @@
 //! meant than the query's own words, and orders the rest (pseudo-relevance feedback, after Rocchio).
 //! It finds nothing that the words did not.
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 
 use super::{collect::Found, plan::idf, profile::decode, statistics::Statistics};
 
@@ -25,8 +25,8 @@ const B: f64 = 0.6;
 /// equal content have the same `content`.
 pub(super) fn reorder(found: &mut [Found], profiles: &[(i64, Vec<u8>)], statistics: &Statistics) {
     let depth = found.len().min(DEPTH).min(profiles.len());
-    let (first, profiles) = (&mut found[..depth], &profiles[..depth]);
-    let profiles: Vec<Profile> = profiles
+    let first = &mut found[..depth];
+    let profiles: Vec<Profile<'_>> = profiles[..depth]
         .iter()
         .map(|(content, bytes)| Profile::new(*content, bytes, statistics))
         .collect();
@@ -50,71 +50,85 @@ pub(super) fn reorder(found: &mut [Found], profiles: &[(i64, Vec<u8>)], statisti
 /// The words that tell the trusted documents from others, with their weights.
 fn common_words(
     found: &[Found],
-    profiles: &[Profile],
+    profiles: &[Profile<'_>],
     statistics: &Statistics,
 ) -> HashMap<u32, f64> {
-    let mut holders: HashMap<u32, u32> = HashMap::default();
-    let mut contents = Vec::new();
-    let mut trusted = Vec::new();
-    for (found, profile) in found.iter().zip(profiles) {
-        if contents.contains(&profile.content) {
-            continue;
-        }
-        contents.push(profile.content);
-        if trusted.len() < TRUSTED {
-            trusted.push((found.score, profile));
-        }
-        for &(word, _) in &profile.words {
-            *holders.entry(word).or_default() += 1;
+    let mut contents = HashSet::default();
+    let distinct: Vec<(f64, &Profile<'_>)> = (found.iter().zip(profiles))
+        .filter(|(_, profile)| contents.insert(profile.content))
+        .map(|(found, profile)| (found.score, profile))
+        .collect();
+    let trusted = &distinct[..distinct.len().min(TRUSTED)];
+    // Of each word of theirs, in how many contents it stands, and what it weighs.
+    let mut weights: HashMap<u32, (u32, f64)> = HashMap::default();
+    weights.reserve(trusted.iter().map(|(_, profile)| profile.len()).sum());
+    let total: f64 = trusted.iter().map(|(score, _)| score).sum();
+    for (score, profile) in trusted {
+        for (word, count) in profile.words() {
+            let (_, weight) = weights.entry(word).or_default();
+            *weight += score / total * count;
         }
     }
-    let total: f64 = trusted.iter().map(|(score, _)| score).sum();
-    let mut weights: HashMap<u32, f64> = HashMap::default();
-    for (score, profile) in trusted {
-        for &(word, count) in &profile.words {
-            // In one document alone it orders nothing.
-            let share = statistics.sampled_share(word);
-            if holders.get(&word).is_some_and(|&holders| holders > 1) && share <= FREQUENT {
-                let telling = idf(statistics.sampled(), share * statistics.sampled());
-                *weights.entry(word).or_default() += score / total * count * telling;
+    for (_, profile) in &distinct {
+        for (word, _) in decode(profile.bytes) {
+            if let Some((holders, _)) = weights.get_mut(&word) {
+                *holders += 1;
             }
         }
     }
-    let mut words: Vec<(u32, f64)> = weights.into_iter().collect();
+    let sampled = statistics.sampled();
+    let telling = |(word, (holders, weight)): (u32, (u32, f64))| {
+        // In one document alone it orders nothing.
+        let share = statistics.sampled_share(word);
+        (holders > 1 && share <= FREQUENT).then(|| {
+            let telling = idf(sampled, share * sampled);
+            (word, weight * telling, telling)
+        })
+    };
+    let mut words: Vec<(u32, f64, f64)> = weights.into_iter().filter_map(telling).collect();
     words.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     words.truncate(WORDS);
-    for (word, weight) in &mut words {
-        let sampled = statistics.sampled();
-        *weight *= idf(sampled, statistics.sampled_share(*word) * sampled);
-    }
-    words.into_iter().collect()
+    let weigh = |(word, weight, telling)| (word, weight * telling);
+    words.into_iter().map(weigh).collect()
 }
 
 /// A content's words.
-struct Profile {
+struct Profile<'a> {
     content: i64,
-    /// Each with how much it counts there, in (0, 1).
-    words: Vec<(u32, f64)>,
+    bytes: &'a [u8],
+    /// What a word's count is damped by: BM25's k1, for a content of this length.
+    damping: f64,
 }
 
-impl Profile {
-    fn new(content: i64, bytes: &[u8], statistics: &Statistics) -> Self {
-        let length: f64 = decode(bytes).map(|(_, count)| f64::from(count)).sum();
-        let length = 1.0 - B + B * length / statistics.average_words().max(1.0);
-        let saturated = |count: u8| f64::from(count) / (f64::from(count) + K1 * length);
+impl<'a> Profile<'a> {
+    fn new(content: i64, bytes: &'a [u8], statistics: &Statistics) -> Self {
+        let length: u32 = decode(bytes).map(|(_, count)| u32::from(count)).sum();
+        let length = f64::from(length) / statistics.average_words().max(1.0);
         Self {
             content,
-            words: decode(bytes)
-                .map(|(word, count)| (word, saturated(count)))
-                .collect(),
+            bytes,
+            damping: K1 * (1.0 - B + B * length),
         }
+    }
+
+    /// How many words there are.
+    fn len(&self) -> usize {
+        decode(self.bytes).count()
+    }
+
+    /// The words, each with how much it counts there, in (0, 1).
+    fn words(&self) -> impl Iterator<Item = (u32, f64)> {
+        decode(self.bytes).map(|(word, count)| (word, self.saturated(count)))
+    }
+
+    fn saturated(&self, count: u8) -> f64 {
+        f64::from(count) / (f64::from(count) + self.damping)
     }
 
     /// What the words come to.
     fn gain(&self, words: &HashMap<u32, f64>) -> f64 {
-        self.words
-            .iter()
-            .filter_map(|(word, count)| Some(words.get(word)? * count))
+        decode(self.bytes)
+            .filter_map(|(word, count)| Some(words.get(&word)? * self.saturated(count)))
             .sum()
     }
 }

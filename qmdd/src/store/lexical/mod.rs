@@ -6,6 +6,7 @@ mod dictionary;
 mod entry;
 mod feedback;
 mod fts5;
+mod parts;
 mod plan;
 mod profile;
 mod statistics;
@@ -26,6 +27,7 @@ use crate::text::query::LexicalQuery;
 pub(super) use self::{
     entry::{Entry, rebuild},
     fts5::register,
+    parts::{Merging, count as parts},
     statistics::Newest,
 };
 

@@ -15,6 +15,9 @@ use crate::text::query::Term;
 /// Most words looked for; what a longer query adds would not move a passage.
 const MAX_WORDS: usize = 64;
 
+/// Words that are remembered.
+const MOST_MET: usize = 10_000;
+
 /// Words to look for in a text.
 #[derive(Debug)]
 pub struct Sought {
@@ -25,8 +28,11 @@ pub struct Sought {
     /// Beginnings and endings of tokens.
     prefixes: Vec<(String, usize)>,
     suffixes: Vec<(String, usize)>,
-    /// A bit for each ASCII character that one of them begins with.
+    /// A bit for each ASCII character that one of them begins with, and for each that follows there.
     firsts: u128,
+    seconds: [u128; 128],
+    /// What words turned out to be as they are written: texts repeat theirs.
+    met: HashMap<String, Option<usize>>,
     count: usize,
 }
 
@@ -40,6 +46,8 @@ impl Sought {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             firsts: 0,
+            seconds: [0; 128],
+            met: HashMap::default(),
             count: 0,
         };
         for text in terms {
@@ -83,6 +91,11 @@ impl Sought {
         let token = token.strip_prefix(FORWARDS).unwrap_or(token).to_owned();
         if let Some(first) = token.bytes().next().filter(u8::is_ascii) {
             self.firsts |= 1 << first;
+            self.seconds[usize::from(first)] |= match token.as_bytes().get(1) {
+                Some(second) if second.is_ascii() => 1 << second,
+                // Any may follow.
+                _ => u128::MAX,
+            };
         }
         if prefix {
             self.prefixes.push((token, number));
@@ -156,16 +169,39 @@ impl Sought {
 
     /// The number of a word as it is written.
     fn number_of_word(&mut self, written: &str) -> Option<usize> {
-        let first = written.bytes().next()?.to_ascii_lowercase();
-        if first.is_ascii() && self.firsts & (1 << first) == 0 && self.suffixes.is_empty() {
+        if self.suffixes.is_empty() && !self.may_be(written.as_bytes()) {
             return None;
+        }
+        if let Some(number) = self.met.get(written) {
+            return *number;
         }
         let folded = fold(&normalize(written));
         let stem = self.analyzer.stem(&folded, self.language).to_owned();
-        self.number(&stem).or_else(|| {
+        let number = self.number(&stem).or_else(|| {
             let opened = self.prefixes.iter().find(|(it, _)| folded.starts_with(it));
             opened.map(|(_, number)| *number)
-        })
+        });
+        if self.met.len() < MOST_MET {
+            self.met.insert(written.to_owned(), number);
+        }
+        number
+    }
+
+    /// Whether a word that begins so can be one of those that are looked for.
+    fn may_be(&self, written: &[u8]) -> bool {
+        let letter = |place: usize| written.get(place).map_or(b'y', u8::to_ascii_lowercase);
+        let (first, second) = (letter(0), letter(1));
+        if !first.is_ascii() {
+            return true;
+        }
+        if self.firsts & (1 << first) == 0 {
+            return false;
+        }
+        // Of English words no ending begins with the second letter, but for some like "dying".
+        let is_kept = second.is_ascii_alphanumeric() && second != b'y';
+        self.language != Language::English
+            || !is_kept
+            || self.seconds[usize::from(first)] & (1 << second) != 0
     }
 
     fn number(&self, token: &str) -> Option<usize> {
@@ -195,6 +231,8 @@ fn found_at(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn found(terms: &str, text: &str) -> Vec<String> {
@@ -236,6 +274,15 @@ mod tests {
             ("", "nothing", ""),
         ] {
             assert_eq!(found(terms, text).join(" "), expected, "{terms} in {text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn endings_leave_the_first_two_letters(word in "[a-z0-9][a-xz0-9][a-z0-9]{0,10}") {
+            let mut analyzer = Analyzer::new();
+            let stem = analyzer.stem(&word, Language::English);
+            prop_assert_eq!(&stem[..2], &word[..2]);
         }
     }
 }
