@@ -32,14 +32,37 @@ pub(crate) const ASK: &str = "vectors-ask";
 /// Sizes of sets; a name for each.
 const SIZES: [(&str, usize); 3] = [("10k", 10_000), ("100k", 100_000), ("1m", 1_000_000)];
 
-/// Measures the named sizes, or all of them.
-pub(crate) fn measure(sizes: &[String]) -> Result<()> {
-    for size in sizes {
-        if !SIZES.iter().any(|(name, _)| name == size) {
-            bail!("there is no size {size}; there are 10k, 100k and 1m");
+/// Where sets come from.
+const KINDS: [&str; 2] = ["real", "random"];
+
+/// What is measured.
+struct Wanted<'a>(&'a [String]);
+
+impl Wanted<'_> {
+    /// Whether it is named, or none of its like is.
+    fn has<'a>(&self, name: &str, mut like: impl Iterator<Item = &'a str>) -> bool {
+        let is_named = |name: &str| self.0.iter().any(|wanted| wanted == name);
+        is_named(name) || !like.any(is_named)
+    }
+
+    fn has_kind(&self, kind: &str) -> bool {
+        self.has(kind, KINDS.into_iter())
+    }
+
+    fn has_size(&self, size: &str) -> bool {
+        self.has(size, SIZES.into_iter().map(|(name, _)| name))
+    }
+}
+
+/// Measures the named sizes and kinds, or all of them.
+pub(crate) fn measure(names: &[String]) -> Result<()> {
+    for name in names {
+        let mut known = SIZES.iter().map(|(size, _)| *size).chain(KINDS);
+        if !known.any(|known| known == name) {
+            bail!("there is no {name}; there are 10k, 100k and 1m, real and random");
         }
     }
-    tokio::runtime::Runtime::new()?.block_on(run(sizes))
+    tokio::runtime::Runtime::new()?.block_on(run(&Wanted(names)))
 }
 
 /// Asks an index that the other process wrote.
@@ -55,12 +78,15 @@ pub(crate) fn ask(arguments: &[String]) -> Result<()> {
     ))
 }
 
-async fn run(sizes: &[String]) -> Result<()> {
+async fn run(wanted: &Wanted<'_>) -> Result<()> {
     let mut out = io::stdout();
     let folder = workspace().join("target/bench/vectors");
     fs::create_dir_all(&folder)?;
-    let (real, queries) = real(&mut out, &folder).await?;
-    let doubled: Vec<Vec<f32>> = queries.iter().map(|query| double(query)).collect();
+    let real = if wanted.has_kind("real") {
+        Some(real(&mut out, &folder).await?)
+    } else {
+        None
+    };
     writeln!(
         out,
         "\n| vectors | stored in | on disk | loaded in | in memory | RssAnon | p50 | p99 | recall@10 \
@@ -68,37 +94,29 @@ async fn run(sizes: &[String]) -> Result<()> {
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
     for (name, size) in SIZES {
-        if !sizes.is_empty() && !sizes.iter().any(|wanted| wanted == name) {
+        if !wanted.has_size(name) {
             continue;
         }
-        let real_set = real.widened().take(size);
-        let random_queries: Vec<_> = random(5, DIMENSIONS).take(QUERIES).collect();
-        row(
-            &mut out,
-            &format!("real, {name} x 384"),
-            &folder,
-            real_set,
-            &queries,
-        )
-        .await?;
-        if name == "100k" {
-            let set = real.doubled().take(size);
-            row(&mut out, "real, 100k x 768", &folder, set, &doubled).await?;
+        if let Some((real, queries)) = &real {
+            let title = format!("real, {name} x 384");
+            let set = real.widened().take(size);
+            row(&mut out, &title, &folder, set, queries).await?;
+            if name == "100k" {
+                let queries: Vec<Vec<f32>> = queries.iter().map(|it| double(it)).collect();
+                let set = real.doubled().take(size);
+                row(&mut out, "real, 100k x 768", &folder, set, &queries).await?;
+            }
         }
-        let set = random(4, DIMENSIONS).take(size);
-        let title = format!("random, {name} x 384");
-        row(&mut out, &title, &folder, set, &random_queries).await?;
-        if name == "100k" {
-            let random_queries: Vec<_> = random(7, 2 * DIMENSIONS).take(QUERIES).collect();
-            let set = random(6, 2 * DIMENSIONS).take(size);
-            row(
-                &mut out,
-                "random, 100k x 768",
-                &folder,
-                set,
-                &random_queries,
-            )
-            .await?;
+        if wanted.has_kind("random") {
+            let queries: Vec<_> = random(5, DIMENSIONS).take(QUERIES).collect();
+            let set = random(4, DIMENSIONS).take(size);
+            let title = format!("random, {name} x 384");
+            row(&mut out, &title, &folder, set, &queries).await?;
+            if name == "100k" {
+                let queries: Vec<_> = random(7, 2 * DIMENSIONS).take(QUERIES).collect();
+                let set = random(6, 2 * DIMENSIONS).take(size);
+                row(&mut out, "random, 100k x 768", &folder, set, &queries).await?;
+            }
         }
     }
     Ok(())
