@@ -10,7 +10,7 @@ use std::{
 use futures::future::{Either, select, try_join_all};
 use tokio::time::timeout_at;
 
-use super::{Context, Progress, SearchError, fusion::Fused, present::Documents, report};
+use super::{Context, Progress, SearchError, Wish, fusion::Fused, present::Documents, report};
 use crate::{
     domain::{Mode, Reason, Role, Stage, StageReport, StageState, Trouble},
     infer::{
@@ -210,7 +210,12 @@ async fn vector(context: &Context<'_>, asked: &[Asked<'_>]) -> Result<Retrieved,
     }
     let fingerprint = prompts::fingerprint(&model, chunk::VERSION);
     let scope = &context.request.scope;
-    let depth = context.request.limit.max(MIN_DEPTH);
+    let depth = match (context.request.mode, vectors.len()) {
+        (Mode::Vector, 1) if context.expands == Wish::No => {
+            context.request.limit.max(context.candidates())
+        }
+        _ => context.request.limit.max(MIN_DEPTH),
+    };
     let runs = (vectors.into_iter())
         .map(|vector| store.nearest(&fingerprint, vector, scope.clone(), depth));
     let found = try_join_all(runs).await?;

@@ -1,8 +1,10 @@
-//! HTTP/1.1 as much as a bench needs: requests and answers with a length, over connections that stay.
+//! HTTP/1.1 as much as a bench needs: requests and answers with a length or in chunks, over connections
+//! that stay.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -22,6 +24,11 @@ impl Connection {
     pub(crate) fn new(stream: TcpStream) -> Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Waits no longer than this for anything to come.
+    pub(crate) fn set_patience(&self, patience: Duration) -> Result<()> {
+        Ok(self.0.get_ref().set_read_timeout(Some(patience))?)
     }
 
     /// Sends a message in one piece.
@@ -57,21 +64,45 @@ impl Connection {
         if self.0.read_line(&mut start)? == 0 {
             return Ok(None);
         }
-        let mut length = 0;
+        let (mut length, mut chunked) = (0, false);
         loop {
-            let mut line = String::new();
-            self.0.read_line(&mut line)?;
-            let line = line.trim_end().to_ascii_lowercase();
+            let line = self.line()?.to_ascii_lowercase();
             if line.is_empty() {
                 break;
             }
             if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().context("a length")?;
             }
+            chunked |= line.starts_with("transfer-encoding:") && line.ends_with("chunked");
         }
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body)?;
+        let mut body = Vec::new();
+        if chunked {
+            loop {
+                let length =
+                    usize::from_str_radix(&self.line()?, 16).context("a chunk's length")?;
+                self.read(length, &mut body)?;
+                self.line()?;
+                if length == 0 {
+                    break;
+                }
+            }
+        } else {
+            self.read(length, &mut body)?;
+        }
         let start = start.trim_end().to_owned();
         Ok(Some(Message { start, body }))
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.0.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Appends so many bytes.
+    fn read(&mut self, length: usize, to: &mut Vec<u8>) -> Result<()> {
+        let from = to.len();
+        to.resize(from + length, 0);
+        Ok(self.0.read_exact(&mut to[from..])?)
     }
 }

@@ -18,6 +18,8 @@ use crate::{http::Connection, latency::time};
 
 /// Longest wait for its server.
 const STARTING: Duration = Duration::from_secs(60);
+/// Longest wait for an answer of it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program, and what its index and its collection are called.
 #[derive(Debug)]
@@ -35,10 +37,14 @@ impl Upstream {
         }
     }
 
-    /// A command of its.
+    /// A command of its. Where the model is here that qmdd has, it embeds with that: it writes the model
+    /// into the configuration of a new index, which counts from then on.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["--index", self.index]);
+        if let Ok(model) = models::embedder() {
+            command.env("QMD_EMBED_MODEL", model);
+        }
         command
     }
 
@@ -54,20 +60,14 @@ impl Upstream {
 
     /// Embeds what is indexed, with the model that qmdd has; the time it took.
     pub(crate) fn embed(&self) -> Result<Duration> {
-        time(self.with_model()?.args(["embed", "-f"]))
-    }
-
-    fn with_model(&self) -> Result<Command> {
-        let mut command = self.command();
-        command.env("QMD_EMBED_MODEL", models::embedder()?);
-        Ok(command)
+        time(self.command().args(["embed", "-f"]))
     }
 
     /// Starts its server, with that model.
     pub(crate) fn serve(&self) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = self
-            .with_model()?
+            .command()
             .args(["mcp", "--http", "--port", &port.to_string()])
             .process_group(0)
             .stdin(Stdio::null())
@@ -83,6 +83,7 @@ impl Upstream {
                 .map(Connection::new)
                 .transpose()
         })?;
+        connection.set_patience(PATIENCE)?;
         Ok(Server { child, connection })
     }
 }
@@ -103,6 +104,8 @@ impl Server {
         query: &str,
         limit: u32,
     ) -> Result<Vec<String>> {
+        // It takes a dash before a word for "not", which its search by meaning refuses.
+        let query = query.replace('-', " ");
         let typed = |kind: &&str| json!({ "type": kind, "query": query });
         let searches: Vec<Value> = kinds.iter().map(typed).collect();
         let body = json!({ "searches": searches, "limit": limit, "rerank": false });
