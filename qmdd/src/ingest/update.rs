@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     domain::{Collection, CollectionName, Reason},
-    store::{Applied, Change, FileStamp, Skipped, Store, StoreError},
+    store::{Analyzed, Applied, Change, FileStamp, Skipped, Store, StoreError},
 };
 
 /// A transaction takes at most this many files ...
@@ -328,20 +328,24 @@ impl Batch {
 struct Writing(Option<JoinHandle<Result<Applied, StoreError>>>);
 
 impl Writing {
-    /// Waits for the one before, and starts the next. What the one before came to.
+    /// Finds the words of the next one's texts, waits for the one before, and starts it. What the one
+    /// before came to.
     async fn next(
         &mut self,
         store: &Store,
         collection: &Collection,
         changes: Vec<Change>,
     ) -> Result<Applied, StoreError> {
-        let applied = self.end().await?;
-        if !changes.is_empty() {
-            let (store, name) = (store.clone(), collection.name.clone());
-            self.0 = Some(tokio::spawn(
-                async move { store.apply(&name, changes).await },
-            ));
+        if changes.is_empty() {
+            return self.end().await;
         }
+        // While the one before is being written.
+        let analyzed = Analyzed::of(changes).await?;
+        let applied = self.end().await?;
+        let (store, name) = (store.clone(), collection.name.clone());
+        self.0 = Some(tokio::spawn(async move {
+            store.apply_analyzed(&name, analyzed).await
+        }));
         Ok(applied)
     }
 

@@ -7,8 +7,6 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use tokio::task::spawn_blocking;
-
 use super::{
     FileStamp, Skipped, Store, StoreError, changes, error::Fault, kept, lexical::Entry, metadata,
     scope::collection_id,
@@ -87,16 +85,49 @@ impl Store {
         collection: &CollectionName,
         changes: Vec<Change>,
     ) -> Result<Applied, StoreError> {
-        // Before the writer is asked: it is one for all, and this is most of the work.
-        let analyzed = spawn_blocking(move || (entries(&changes), changes)).await;
-        let (entries, changes) =
-            analyzed.map_err(|panic| StoreError::Internal(panic.to_string()))?;
+        let analyzed = Analyzed::of(changes).await?;
+        self.apply_analyzed(collection, analyzed).await
+    }
+
+    /// As [`Self::apply`], of changes whose words are known.
+    ///
+    /// # Errors
+    /// As any write.
+    pub async fn apply_analyzed(
+        &self,
+        collection: &CollectionName,
+        Analyzed { changes, entries }: Analyzed,
+    ) -> Result<Applied, StoreError> {
         let (collection, changes) = (collection.clone(), Arc::new(changes));
         let (named, planned) = (collection.clone(), Arc::clone(&changes));
         self.write_and_tell(
             move |connection| changes::of_changes(connection, &named, &planned),
             move |connection| apply(connection, &collection, &changes, &entries),
         )
+        .await
+    }
+}
+
+/// Changes with the words of their texts: most of the work of storing them, done before the writer is
+/// asked, which is one for all.
+#[derive(Debug)]
+pub struct Analyzed {
+    changes: Vec<Change>,
+    entries: Vec<Option<Entry>>,
+}
+
+impl Analyzed {
+    /// Finds the words, on a thread for what blocks.
+    ///
+    /// # Errors
+    /// When that panics.
+    pub async fn of(changes: Vec<Change>) -> Result<Self, StoreError> {
+        super::blocking(move || {
+            Ok(Self {
+                entries: entries(&changes),
+                changes,
+            })
+        })
         .await
     }
 }

@@ -46,7 +46,7 @@ use tokio::{
 use self::{error::Fault, pending::PendingCount, threads::Threads, vectors::Keeper};
 
 pub use self::{
-    apply::{Applied, Change, FileRecord},
+    apply::{Analyzed, Applied, Change, FileRecord},
     beside::{Beside, Leftover},
     changes::StoreEvent,
     check::{Checked, Depth, Part},
