@@ -30,7 +30,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Models and daemon",
-        &["models", "modal", "daemon", "doctor"],
+        &["models", "modal", "daemon", "service", "doctor"],
     ),
     ("Measure", &["eval", "bench"]),
 ];

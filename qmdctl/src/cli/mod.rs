@@ -8,6 +8,7 @@ mod modal;
 mod models;
 mod project;
 mod search;
+mod service;
 
 use clap::{FromArgMatches, Parser, Subcommand};
 
@@ -26,6 +27,7 @@ pub(crate) use self::{
     models::{ModelArgs, ModelsCommand, PullArgs, RoleName, RolesArgs, UseArgs, VerifyArgs},
     project::{InitArgs, TrustArgs, TrustVerb},
     search::{SearchArgs, SearchFormat},
+    service::{InstallArgs, ServiceCommand, UninstallArgs},
 };
 
 /// Instant, private, local search over your notes
@@ -125,6 +127,9 @@ pub(crate) enum Command {
     /// Start, stop and look after the daemon
     #[command(subcommand, after_help = help::DAEMON)]
     Daemon(DaemonCommand),
+    /// Have systemd or launchd look after the daemon
+    #[command(subcommand, after_help = service::SERVICE)]
+    Service(ServiceCommand),
 }
 
 impl Cli {
@@ -145,6 +150,7 @@ impl Cli {
             Command::Ls(args) => args.format.format(),
             Command::Collection(CollectionCommand::Show(args)) => args.format.format(),
             Command::Modal(command) => command.format(),
+            Command::Service(command) => command.format(),
             Command::Trust(TrustArgs { verb }) => {
                 verb.as_ref().map_or(Format::Cli, TrustVerb::format)
             }
@@ -435,6 +441,31 @@ mod tests {
         assert!(json("modal region --json"));
         assert!(json("modal region detect --json"));
         assert!(json("modal region set eu-west --format json"));
+    }
+
+    #[test]
+    fn a_service_is_installed_with_or_without_a_start() {
+        for line in [
+            "service install",
+            "service install --warm --take-over --force --no-start",
+            "service install --dry-run --warm",
+            "service uninstall --force --no-stop",
+            "service start",
+            "service status --json",
+            "service logs -f -n 5",
+        ] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        for line in [
+            "service",
+            "service install --dry-run --no-start",
+            "service install --system",
+            "service start qmdd",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        let json = |line| parse(line).unwrap().format() == Format::Json;
+        assert!(json("service status --format json") && !json("service start"));
     }
 
     #[test]

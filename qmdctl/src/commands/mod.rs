@@ -18,6 +18,7 @@ mod models;
 mod multi_get;
 mod on_disk;
 mod search;
+pub(crate) mod service;
 mod status;
 mod trust;
 mod update;
@@ -106,6 +107,7 @@ pub(crate) async fn run(cli: Cli, screen: Screen) -> Result<()> {
             DaemonCommand::Status(_) => daemon::status::run(&home, screen).await,
             DaemonCommand::Logs(args) => daemon::logs::run(&home, &args).await,
         },
+        Command::Service(command) => service::run(&home, screen, command).await,
     }
 }
 

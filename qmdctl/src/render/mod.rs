@@ -29,6 +29,7 @@ mod notice;
 mod passage;
 mod progress;
 mod search;
+mod service;
 mod status;
 mod table;
 mod terminal;
@@ -65,6 +66,9 @@ pub(crate) use self::{
     notice::Notice,
     progress::{Progress, Step},
     search::{Answer, Look, hits, status as search_status, timing},
+    service::{
+        service_later, service_plan, service_status, service_status_json, service_step_done,
+    },
     status::{model_states, model_states_json, status, status_json},
     terminal::{Size, Terminal},
     text::{clean, count, size},

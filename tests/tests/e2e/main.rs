@@ -25,5 +25,6 @@ mod query;
 mod refining;
 mod scan;
 mod search;
+mod service;
 mod update;
 mod watch;
