@@ -71,6 +71,10 @@ async fn each_kind_of_damage_is_found_in_its_part() {
         ),
         ("UPDATE contents SET bytes = 1 WHERE id = 1", Part::Texts),
         (
+            "INSERT INTO metadata VALUES (1, 0, 'status', 0, 0, CAST(x'ab' AS TEXT), 'a', NULL, NULL)",
+            Part::Texts,
+        ),
+        (
             "UPDATE vectors_2 SET embedding = '[1, 2]' WHERE chunk_id = 1",
             Part::Vectors,
         ),
