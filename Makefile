@@ -7,7 +7,7 @@ FLAGS := --release --locked --workspace
 export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean fuzz
+.PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
 .PHONY: bench bench-chunk bench-durability bench-engine bench-fusion bench-lexical bench-remote bench-search bench-update bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
@@ -77,18 +77,6 @@ bench-update: build ## measure scans of ten thousand files (QMD_BENCH_UPSTREAM)
 
 bench-watch: build models ## measure how soon a saved file is found, and what watching costs
 	target/release/bench watch
-
-# Inputs for each target. What is found stays out of the corpus that is kept, which changes by hand alone.
-FUZZ_RUNS ?= 100000
-FUZZ_OUT := $(CURDIR)/target/fuzz
-fuzz: fuzz-query fuzz-search ## try random queries on the parser, and on a small index (FUZZ_RUNS each)
-
-fuzz-%:
-	@.ci/deps build fuzz
-	@mkdir -p $(FUZZ_OUT)/found/$* $(FUZZ_OUT)/artifacts/$*
-	cd tests/fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --target-dir $(FUZZ_OUT) $* \
-		$(FUZZ_OUT)/found/$* corpus/$* -- -runs=$(FUZZ_RUNS) -dict=query.dict -max_len=1024 \
-		-timeout=10 -print_final_stats=1 -artifact_prefix=$(FUZZ_OUT)/artifacts/$*/
 
 models: build ## fetch the starter models into the user's cache
 	@.ci/demo models

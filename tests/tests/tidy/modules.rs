@@ -22,8 +22,6 @@ fn is_root(path: &Path) -> bool {
             | ["src", "bin", _, "main.rs"]
             | ["tests" | "benches" | "examples", _]
             | ["tests" | "benches" | "examples", _, "main.rs"]
-            // Targets of cargo-fuzz.
-            | ["fuzz", "fuzz_targets", _]
     )
 }
 
