@@ -41,13 +41,16 @@ pub(super) fn check(connection: &Connection) -> Result<Checked, Fault> {
     let (mut damaged, mut other) = (Tally::default(), Tally::default());
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        // A text that is no text any more is found by its hash.
-        let (Ok(title), Ok(path), Ok(body), Ok(collection)) = (
+        let (Ok(title), Ok(path), Ok(collection)) = (
             row.get_ref(1)?.as_str(),
             row.get_ref(2)?.as_str(),
-            row.get_ref(3)?.as_str(),
             row.get_ref(4)?.as_str(),
         ) else {
+            damaged.add(|| format!("document {id}, whose name is no text any more"));
+            continue;
+        };
+        // A body that is no text any more is found by its hash.
+        let Ok(body) = row.get_ref(3)?.as_str() else {
             continue;
         };
         count += 1;

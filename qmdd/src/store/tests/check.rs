@@ -71,6 +71,10 @@ async fn each_kind_of_damage_is_found_in_its_part() {
         ),
         ("UPDATE contents SET bytes = 1 WHERE id = 1", Part::Texts),
         (
+            "UPDATE documents SET title = CAST(x'ab' AS TEXT) WHERE id = 1",
+            Part::Words,
+        ),
+        (
             "INSERT INTO metadata VALUES (1, 0, 'status', 0, 0, CAST(x'ab' AS TEXT), 'a', NULL, NULL)",
             Part::Texts,
         ),
