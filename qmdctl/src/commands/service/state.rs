@@ -67,13 +67,7 @@ pub(super) fn of_systemd(said: &str) -> State {
 }
 
 fn unit_of_systemd(block: &str) -> Option<Unit> {
-    let get = |key: &str| {
-        let line = block.lines().find_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            (name == key).then_some(value)
-        });
-        line.unwrap_or_default().to_owned()
-    };
+    let get = |key: &str| value(block, key, "=");
     let name = get("Id");
     (!name.is_empty()).then(|| Unit {
         loaded: get("LoadState") == "loaded",
@@ -88,15 +82,18 @@ fn unit_of_systemd(block: &str) -> Option<Unit> {
     })
 }
 
+/// What the first line for a key says; empty where there is none.
+fn value(said: &str, key: &str, separator: &str) -> String {
+    let of_key = |line: &str| {
+        let (name, value) = line.trim().split_once(separator)?;
+        (name == key).then(|| value.to_owned())
+    };
+    said.lines().find_map(of_key).unwrap_or_default()
+}
+
 /// Reads `launchctl print` of the agent, which fails where it is not loaded.
 pub(super) fn of_launchd(said: Option<&str>) -> State {
-    let get = |key: &str| {
-        let line = said.unwrap_or_default().lines().find_map(|line| {
-            let (name, value) = line.trim().split_once(" = ")?;
-            (name == key).then_some(value)
-        });
-        line.unwrap_or_default().to_owned()
-    };
+    let get = |key: &str| value(said.unwrap_or_default(), key, " = ");
     State {
         units: vec![Unit {
             name: AGENT.to_owned(),

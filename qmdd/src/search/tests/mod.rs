@@ -163,7 +163,7 @@ fn stage(outcome: &Outcome, stage: Stage) -> &StageReport {
 
 /// Hears rankings.
 #[derive(Default)]
-struct Heard(Mutex<Vec<(Progress, Vec<String>)>>, Notify);
+struct Heard(Mutex<Vec<(Progress, Outcome)>>, Notify);
 
 impl Listener for Heard {
     fn wants_rankings(&self) -> bool {
@@ -173,8 +173,7 @@ impl Listener for Heard {
     fn stage(&self, _: &StageReport) {}
 
     fn ranking(&self, progress: Progress, outcome: Outcome) {
-        let paths = paths(&outcome.hits).into_iter().map(str::to_owned);
-        self.0.lock().unwrap().push((progress, paths.collect()));
+        self.0.lock().unwrap().push((progress, outcome));
         self.1.notify_one();
     }
 }
@@ -254,7 +253,7 @@ async fn the_first_ranking_waits_for_no_model() {
         heard.1.notified().await;
         let first = heard.0.lock().unwrap()[0].clone();
         assert_eq!(first.0, Progress::Preliminary);
-        assert_eq!(first.1[0], "a.md");
+        assert_eq!(paths(&first.1.hits)[0], "a.md");
         assert!(fixture.backend.read.lock().unwrap().is_empty());
         fixture.backend.readable.add_permits(100);
     };
@@ -262,31 +261,12 @@ async fn the_first_ranking_waits_for_no_model() {
     assert_eq!(stage(&outcome.unwrap(), Stage::Rerank).scored, (6, 6));
 }
 
-/// Hears whether a search by meaning was under way.
-#[derive(Default)]
-struct Meaning(Mutex<Vec<(StageState, Vec<String>)>>, Notify);
-
-impl Listener for Meaning {
-    fn wants_rankings(&self) -> bool {
-        true
-    }
-
-    fn stage(&self, _: &StageReport) {}
-
-    fn ranking(&self, _: Progress, outcome: Outcome) {
-        let state = stage(&outcome, Stage::Vector).state.clone();
-        let paths = outcome.hits.iter().map(|hit| hit.path.clone());
-        self.0.lock().unwrap().push((state, paths.collect()));
-        self.1.notify_one();
-    }
-}
-
 #[tokio::test]
 async fn what_words_find_does_not_wait_for_meaning() {
     let mut backend = Scripted::new(&[Role::Embed]);
     backend.embeddable = Semaphore::new(0);
     let fixture = Fixture::new(backend).await;
-    let heard = Meaning::default();
+    let heard = Heard::default();
     let request = request("wing heat 12", Mode::Hybrid);
     let search = fixture.listen(&request, &heard);
     let release = async {
@@ -299,9 +279,10 @@ async fn what_words_find_does_not_wait_for_meaning() {
         StageState::Done
     );
     let heard = heard.0.lock().unwrap();
-    let (state, paths) = &heard[0];
+    let (_, first) = &heard[0];
+    let state = &stage(first, Stage::Vector).state;
     assert_eq!((heard.len(), state), (1, &StageState::Running));
-    assert_eq!(paths[0], "a.md");
+    assert_eq!(paths(&first.hits)[0], "a.md");
 }
 
 #[tokio::test]

@@ -28,8 +28,7 @@ pub struct Sought {
     /// Beginnings and endings of tokens.
     prefixes: Vec<(String, usize)>,
     suffixes: Vec<(String, usize)>,
-    /// A bit for each ASCII character that one of them begins with, and for each that follows there.
-    firsts: u128,
+    /// For each ASCII character that one of them begins with, a bit for each that follows there.
     seconds: [u128; 128],
     /// What words turned out to be as they are written: texts repeat theirs.
     met: HashMap<String, Option<usize>>,
@@ -45,7 +44,6 @@ impl Sought {
             tokens: HashMap::default(),
             prefixes: Vec::new(),
             suffixes: Vec::new(),
-            firsts: 0,
             seconds: [0; 128],
             met: HashMap::default(),
             count: 0,
@@ -90,7 +88,6 @@ impl Sought {
         }
         let token = token.strip_prefix(FORWARDS).unwrap_or(token).to_owned();
         if let Some(first) = token.bytes().next().filter(u8::is_ascii) {
-            self.firsts |= 1 << first;
             self.seconds[usize::from(first)] |= match token.as_bytes().get(1) {
                 Some(second) if second.is_ascii() => 1 << second,
                 // Any may follow.
@@ -194,14 +191,13 @@ impl Sought {
         if !first.is_ascii() {
             return true;
         }
-        if self.firsts & (1 << first) == 0 {
+        let seconds = self.seconds[usize::from(first)];
+        if seconds == 0 {
             return false;
         }
         // Of English words no ending begins with the second letter, but for some like "dying".
         let is_kept = second.is_ascii_alphanumeric() && second != b'y';
-        self.language != Language::English
-            || !is_kept
-            || self.seconds[usize::from(first)] & (1 << second) != 0
+        self.language != Language::English || !is_kept || seconds & (1 << second) != 0
     }
 
     fn number(&self, token: &str) -> Option<usize> {

@@ -60,14 +60,20 @@ impl Upstream {
 
     /// Embeds what is indexed, with the model that qmdd has; the time it took.
     pub(crate) fn embed(&self) -> Result<Duration> {
-        time(self.command().args(["embed", "-f"]))
+        time(self.with_model()?.args(["embed", "-f"]))
+    }
+
+    /// As [`Self::command`], which would fetch another model if that is not here.
+    fn with_model(&self) -> Result<Command> {
+        models::embedder()?;
+        Ok(self.command())
     }
 
     /// Starts its server, with that model.
     pub(crate) fn serve(&self) -> Result<Server> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = self
-            .command()
+            .with_model()?
             .args(["mcp", "--http", "--port", &port.to_string()])
             .process_group(0)
             .stdin(Stdio::null())

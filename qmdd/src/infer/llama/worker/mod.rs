@@ -136,10 +136,13 @@ fn nice(role: Role, share: Share) -> Option<i32> {
     }
 }
 
-/// On Linux a priority is a thread's own, and of those it starts; elsewhere it is the whole process's.
+/// On Linux a priority is a thread's own, and of those it starts; elsewhere it is the whole process's, and
+/// stays.
 fn give_way(nice: i32) {
-    // Without it answers only come later.
-    let _ = process::setpriority_process(None, nice);
+    if cfg!(target_os = "linux") {
+        // Without it answers only come later.
+        let _ = process::setpriority_process(None, nice);
+    }
 }
 
 /// Turns a call into units, or answers it at once when it needs no decoding.
