@@ -183,6 +183,11 @@ reasons! {
     /// The remote end of inference failed, or what it answers makes no sense.
     RemoteFailed = "REMOTE_FAILED", Unavailable, 72;
 
+    /// More is asked of the daemon, or on one connection, than it takes; the error says when to ask again.
+    TooManyRequests = "TOO_MANY_REQUESTS", ResourceExhausted, 77;
+    /// The request has more bytes than its service takes.
+    RequestTooLarge = "REQUEST_TOO_LARGE", InvalidArgument, 78;
+
     /// The time that a search was given was up before all of it was done.
     BudgetSpent = "BUDGET_SPENT", DeadlineExceeded, 76;
     /// With `--strict`: the answer is made of less than was asked for.

@@ -3,6 +3,7 @@
 mod backend;
 #[cfg(feature = "llama")]
 mod cores;
+mod descriptors;
 mod error;
 mod listen;
 mod lock;
@@ -26,9 +27,7 @@ use qmd_proto::{
 };
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
 
 use self::{
     backend::{executable, maker},
@@ -38,8 +37,8 @@ use self::{
 use crate::{
     config::Settings,
     rpc::{
-        App, Backends, Control, DEFAULT_INDEX, Document, Gate, IndexAdmin, Indexes, Inference,
-        Projects, Roles, Search,
+        App, Backends, Control, DEFAULT_INDEX, Document, Fair, Gate, IndexAdmin, Indexes,
+        Inference, MAX_INFERENCE_REQUEST, Projects, Roles, Search, incoming, server,
     },
     search::Pace,
 };
@@ -48,9 +47,6 @@ pub use error::DaemonError;
 
 /// How long requests under way may take once the daemon is to end.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// Largest request, in bytes: a batch of documents to embed.
-const MAX_REQUEST: usize = 16 << 20;
 
 /// Serves until told to end.
 ///
@@ -160,8 +156,10 @@ async fn serve(
         }
     };
     let uid = rustix::process::getuid().as_raw();
-    Server::builder()
+    let connections = descriptors::connections(descriptors::raise());
+    server()
         .layer(Gate::new(uid, app.settings.dirs.config.clone()))
+        .layer(Fair::new())
         .add_service(health_service)
         .add_optional_service(reflection)
         .add_service(SearchServiceServer::new(Search(Arc::clone(app))))
@@ -169,11 +167,11 @@ async fn serve(
         .add_service(IndexServiceServer::new(IndexAdmin(Arc::clone(app))))
         .add_service(
             InferenceServiceServer::new(Inference(Arc::clone(app)))
-                .max_decoding_message_size(MAX_REQUEST),
+                .max_decoding_message_size(MAX_INFERENCE_REQUEST),
         )
         .add_service(ProjectServiceServer::new(Projects(Arc::clone(app))))
         .add_service(ControlServiceServer::new(Control(Arc::clone(app))))
-        .serve_with_incoming_shutdown(UnixListenerStream::new(socket), shutdown.cancelled_owned())
+        .serve_with_incoming_shutdown(incoming(socket, connections), shutdown.cancelled_owned())
         .await
 }
 

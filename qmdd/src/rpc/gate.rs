@@ -15,11 +15,10 @@ use tonic::{
     body::Body,
     codegen::http::{HeaderValue, Request, Response},
     metadata::MetadataMap,
-    transport::server::UdsConnectInfo,
 };
 use tower::{Layer, Service};
 
-use super::status;
+use super::{fair::Peer, status};
 use crate::domain::Reason;
 
 /// Checks requests and stamps responses with the daemon's version.
@@ -41,7 +40,7 @@ impl Gate {
 
 impl Rules {
     fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
-        self.check_peer(request.extensions().get::<UdsConnectInfo>())?;
+        self.check_peer(request.extensions().get::<Peer>())?;
         let metadata = MetadataMap::from_headers(request.headers().clone());
         if let Some(protocol) = metadata.get(handshake::PROTOCOL)
             && protocol.to_str().ok().and_then(|text| text.parse().ok()) != Some(PROTOCOL_VERSION)
@@ -79,10 +78,8 @@ impl Rules {
     }
 
     /// The socket's modes keep others out; this holds where they were loosened.
-    fn check_peer(&self, peer: Option<&UdsConnectInfo>) -> Result<(), Status> {
-        let uid = peer
-            .and_then(|peer| peer.peer_cred)
-            .map(|credentials| credentials.uid());
+    fn check_peer(&self, peer: Option<&Peer>) -> Result<(), Status> {
+        let uid = peer.and_then(Peer::uid);
         if uid == Some(self.uid) {
             return Ok(());
         }

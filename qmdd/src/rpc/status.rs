@@ -1,6 +1,6 @@
 //! Errors as they leave the daemon: a gRPC code, a stable reason, a hint.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use qmd_proto::{ERROR_DOMAIN, ERROR_HINT, ERROR_SUGGESTIONS};
 use tonic::Status;
@@ -53,6 +53,23 @@ pub(super) fn suggesting(
 fn with(reason: Reason, message: impl Into<String>, metadata: HashMap<String, String>) -> Status {
     let details = ErrorDetails::with_error_info(reason.as_str(), ERROR_DOMAIN, metadata);
     Status::with_error_details(reason.grpc_code(), message, details)
+}
+
+/// Builds the status of what there is no room for now, and may be asked again after some time.
+pub(super) fn later(reason: Reason, message: impl Into<String>, after: Duration) -> Status {
+    let hint = format!("ask again in {}, or for less at a time", spoken(after));
+    let metadata = HashMap::from([(ERROR_HINT.to_owned(), hint)]);
+    let mut details = ErrorDetails::with_error_info(reason.as_str(), ERROR_DOMAIN, metadata);
+    details.set_retry_info(Some(after));
+    Status::with_error_details(reason.grpc_code(), message, details)
+}
+
+/// A time as a person says it, rounded up.
+fn spoken(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ 0..1_000 => format!("{} ms", millis.next_multiple_of(10).max(10)),
+        millis => format!("{} s", millis.div_ceil(1_000)),
+    }
 }
 
 /// A malformed request field.

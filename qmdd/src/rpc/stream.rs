@@ -7,6 +7,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 
+use super::fair;
+
 /// The reply stream of a job.
 pub(super) type Events<T> = ReceiverStream<Result<T, Status>>;
 
@@ -69,12 +71,16 @@ where
     F: Future<Output = Result<(), Status>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(ahead);
+    // The job is the work that the request has its place for.
+    let place = fair::held();
     let cancel = CancellationToken::new();
     let work = job(Progress(sender.clone()), cancel.clone());
     tokio::spawn(async move {
         let listener = Progress(sender.clone());
         let end = async {
-            if let Err(error) = work.await {
+            let ended = work.await;
+            drop(place);
+            if let Err(error) = ended {
                 // The error waits for room.
                 let _ = sender.send(Err(error)).await;
             }
