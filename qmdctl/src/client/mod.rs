@@ -2,6 +2,7 @@
 
 mod dial;
 mod manager;
+mod patience;
 mod start;
 
 use std::{env, fmt, os::unix::ffi::OsStrExt, time::Duration};
@@ -24,7 +25,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use self::dial::Link;
+use self::{dial::Link, patience::Patient};
 use crate::error::{Failure, Result};
 
 /// A request that got no sign of life from the daemon for this long is over. The daemon answers
@@ -33,7 +34,7 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every call goes through.
-pub(crate) type Transport = InterceptedService<Channel, Handshake>;
+pub(crate) type Transport = Patient<InterceptedService<Channel, Handshake>>;
 
 /// Where this user's daemon is to be found, and how it is asked.
 #[derive(Debug, Clone)]
@@ -169,7 +170,7 @@ impl Client {
             .connect_with_connector(connector)
             .await
             .map_err(|error| Failure::from(Status::from_error(Box::new(error))))?;
-        Ok(Self(InterceptedService::new(channel, handshake)))
+        Ok(Self(Patient(InterceptedService::new(channel, handshake))))
     }
 
     /// Search. Whole documents may come back, so replies have no size limit.

@@ -4,6 +4,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex},
     task::Poll,
+    time::Duration,
 };
 
 use qmd_proto::{
@@ -22,9 +23,21 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::*;
 
-/// Answers searches: a failure for the query "fail", one large hit for any other.
+/// Answers searches: a failure for the query "fail", none for "full", at the third time for "busy", and
+/// one large hit for any other.
 #[derive(Clone, Default)]
-struct Answers(Arc<Mutex<Option<MetadataMap>>>);
+struct Answers {
+    metadata: Arc<Mutex<Option<MetadataMap>>>,
+    refused: Arc<Mutex<usize>>,
+}
+
+/// A refusal for now.
+fn refusal(after: Duration) -> Status {
+    let reason = Reason::TooManyRequests.as_str();
+    let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    details.set_retry_info(Some(after));
+    Status::with_error_details(tonic::Code::ResourceExhausted, "no room", details)
+}
 
 /// More than a client takes by default, in bytes.
 const LARGE: usize = 6 << 20;
@@ -50,7 +63,18 @@ impl SearchService for Answers {
         &self,
         request: Request<SearchRequest>,
     ) -> Result<Response<SearchReply>, Status> {
-        *self.0.lock().unwrap() = Some(request.metadata().clone());
+        *self.metadata.lock().unwrap() = Some(request.metadata().clone());
+        let mut refused = self.refused.lock().unwrap();
+        let room_after = match request.get_ref().query.as_str() {
+            "full" => Some(Duration::from_secs(60)),
+            "busy" if *refused < 2 => Some(Duration::from_millis(1)),
+            _ => None,
+        };
+        if let Some(after) = room_after {
+            *refused += 1;
+            return Err(refusal(after));
+        }
+        drop(refused);
         if request.get_ref().query == "fail" {
             let reason = Reason::QueryEmpty.as_str();
             let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
@@ -97,7 +121,7 @@ impl Daemon {
     }
 
     fn metadata(&self) -> MetadataMap {
-        self.answers.0.lock().unwrap().take().unwrap()
+        self.answers.metadata.lock().unwrap().take().unwrap()
     }
 }
 
@@ -179,6 +203,17 @@ async fn large_replies_arrive_and_errors_keep_their_reason() {
         Failure::from(unknown.unwrap_err()).reason,
         "PROTOCOL_MISMATCH"
     );
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_asked_again_when_told_so_soon() {
+    let daemon = Daemon::start();
+    let client = daemon.client(Handshake::lenient()).await;
+    client.search().search(query("busy")).await.unwrap();
+    assert_eq!(*daemon.answers.refused.lock().unwrap(), 2);
+    let failure = Failure::from(client.search().search(query("full")).await.unwrap_err());
+    assert_eq!(failure.reason, "TOO_MANY_REQUESTS");
+    assert_eq!(*daemon.answers.refused.lock().unwrap(), 3, "asked once");
 }
 
 #[tokio::test]
