@@ -14,6 +14,7 @@ mod golden;
 mod import_qmd;
 mod inference;
 mod lifecycle;
+mod load;
 mod metadata;
 mod modal;
 mod modal_lifecycle;
