@@ -8,7 +8,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/target
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test build modal-only lint models foreign remote llama-server modal-local clean
-.PHONY: bench bench-chunk bench-durability bench-engine bench-fusion bench-lexical bench-remote bench-search bench-update bench-vectors bench-watch
+.PHONY: bench bench-chunk bench-durability bench-engine bench-fusion bench-lexical bench-load bench-remote bench-search bench-soak bench-update bench-vectors bench-watch
 # One compiler at a time fills the machine.
 .NOTPARALLEL:
 
@@ -59,6 +59,12 @@ bench-lexical: build ## measure search by words, also in a large index (QMD_BENC
 
 bench-fusion: build models ## sweep the weights of hybrid search (QMD_BENCH_DATA)
 	target/release/bench fusion
+
+bench-load: build ## measure a thousand connections, and a greedy one beside an editor
+	target/release/bench load
+
+bench-soak: build models ## ask as much as a day brings, and see whether the daemon grows; takes a quarter of an hour
+	target/release/bench soak
 
 bench-remote: build models foreign llama-server ## measure the remote end against this machine (QMD_BENCH_DATA)
 	target/release/bench remote

@@ -92,12 +92,30 @@ impl Daemon {
         Self::start_as(sandbox, command)
     }
 
+    /// As [`Self::start_with`], for a bench that takes longer than any test.
+    ///
+    /// # Errors
+    /// When it ends instead, with what it printed.
+    pub fn start_for<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        life: Duration,
+        sandbox: impl Into<Arc<Sandbox>>,
+        environment: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self> {
+        let sandbox = sandbox.into();
+        let mut command = sandbox.command(programs::daemon()?);
+        command.envs(environment).arg("serve");
+        Self::spawn(life, sandbox, command)
+    }
+
     /// As [`Self::start`], by a command of the sandbox that becomes `qmdd serve`.
     ///
     /// # Errors
     /// When it ends instead, with what it printed.
-    pub fn start_as(sandbox: impl Into<Arc<Sandbox>>, mut command: Command) -> Result<Self> {
-        let sandbox = sandbox.into();
+    pub fn start_as(sandbox: impl Into<Arc<Sandbox>>, command: Command) -> Result<Self> {
+        Self::spawn(LIFE, sandbox.into(), command)
+    }
+
+    fn spawn(life: Duration, sandbox: Arc<Sandbox>, mut command: Command) -> Result<Self> {
         let output = File::create(sandbox.join("qmdd.out"))?;
         let child = command
             .process_group(0)
@@ -108,7 +126,7 @@ impl Daemon {
         let (watched, gone) = mpsc::channel();
         let group = Pid::from_child(&child);
         thread::spawn(move || {
-            if gone.recv_timeout(LIFE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if gone.recv_timeout(life) == Err(mpsc::RecvTimeoutError::Timeout) {
                 let _ = kill_process_group(group, Signal::KILL);
             }
         });

@@ -5,7 +5,8 @@
 //! `make bench-lexical`: search by words. `make bench-vectors`: vector search at scale.
 //! `make bench-update`: scans of many files. `make bench-durability`: what an index outlives.
 //! `make bench-fusion`: the weights of hybrid search. `make bench-search`: how long searches take in a
-//! warm daemon, and within a budget. docs/benchmarks.md tells the method.
+//! warm daemon, and within a budget. `make bench-load`: many connections, and a greedy one beside an
+//! editor; `make bench-soak`: a day's requests. docs/benchmarks.md tells the method.
 
 mod chunk;
 mod collection;
@@ -16,11 +17,13 @@ mod fusion;
 mod http;
 mod latency;
 mod lexical;
+mod load;
 mod process;
 mod quality;
 mod remote;
 mod reranker;
 mod search;
+mod soak;
 mod texts;
 mod update;
 mod upstream;
@@ -53,8 +56,10 @@ const PARTS: &[(&str, Measure)] = &[
     ("engine", engine::measure),
     ("fusion", fusion::measure),
     ("lexical", lexical::measure),
+    ("load", load::measure),
     ("remote", remote::measure),
     ("search", search::measure),
+    ("soak", soak::measure),
     ("update", update::measure),
     ("vectors", vectors::measure),
     ("watch", watch::measure),
@@ -68,6 +73,9 @@ fn main() -> Result<()> {
     // By itself.
     if first == vectors::ASK {
         return vectors::ask(sections);
+    }
+    if first == load::GREEDY {
+        return load::be_greedy(sections);
     }
     let Some((_, measure)) = PARTS.iter().find(|(name, _)| name == first) else {
         let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();

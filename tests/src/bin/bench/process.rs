@@ -23,6 +23,16 @@ impl Process {
         field(&format!("/proc/{}/status", self.pid), "VmRSS:")
     }
 
+    /// The most resident memory that it has had, in KiB.
+    pub(crate) fn peak(&self) -> Result<u64> {
+        field(&format!("/proc/{}/status", self.pid), "VmHWM:")
+    }
+
+    /// Open file descriptors.
+    pub(crate) fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.pid))?.count())
+    }
+
     /// Processor time used, in clock ticks.
     pub(crate) fn ticks(&self) -> Result<u64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;

@@ -3,7 +3,7 @@
 //! what searches feel of a scan.
 
 mod follow;
-mod notes;
+pub(crate) mod notes;
 mod reads;
 
 use std::{

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 use qmd_tests::Random;
 
 /// How many there are.
-pub(super) const COUNT: usize = 10_000;
+pub(crate) const COUNT: usize = 10_000;
 /// Words that they are made of.
 const WORDS: usize = 30_000;
 /// Words of one note.
 const LENGTH: usize = 560;
 
 /// The notes, and what becomes of them.
-pub(super) struct Notes {
+pub(crate) struct Notes {
     words: Vec<String>,
     /// How often they were written anew.
     edition: u64,
@@ -22,7 +22,7 @@ pub(super) struct Notes {
 
 impl Notes {
     /// None written yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut random = Random::new(1);
         Self {
             words: (0..WORDS).map(|_| word(&mut random)).collect(),
@@ -32,7 +32,7 @@ impl Notes {
     }
 
     /// Writes them all, each time with other texts. Their bytes.
-    pub(super) fn write_all(&mut self, folder: &Path) -> Result<u64> {
+    pub(crate) fn write_all(&mut self, folder: &Path) -> Result<u64> {
         self.edition += 1;
         let mut bytes = 0;
         for number in 0..COUNT {
@@ -46,7 +46,7 @@ impl Notes {
     }
 
     /// Adds a word to one, another one each time. The note's path inside the folder, and the word.
-    pub(super) fn change_one(&mut self, folder: &Path) -> Result<(String, String)> {
+    pub(crate) fn change_one(&mut self, folder: &Path) -> Result<(String, String)> {
         self.changed += 1;
         let path = place(self.changed * 37 % COUNT);
         let word = format!("zq{}xv", self.changed);
@@ -57,7 +57,7 @@ impl Notes {
     }
 
     /// Questions of three words, neither the most frequent nor the rarest.
-    pub(super) fn questions(&self, count: usize) -> Vec<String> {
+    pub(crate) fn questions(&self, count: usize) -> Vec<String> {
         let mut random = Random::new(2);
         let mut word = || self.words[200 + random.below(2_000)].clone();
         (0..count)
