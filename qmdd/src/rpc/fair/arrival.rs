@@ -13,6 +13,25 @@ use crate::{domain::Reason, rpc::status};
 /// Longest that a request may take to arrive.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// Bytes of a refused request that are still read, and how long that may take.
+const PASSED_OVER: usize = 64 << 10;
+const PASSED_OVER_LIMIT: Duration = Duration::from_secs(1);
+
+/// Reads what a small request that is refused has still to say. Who answers before it has come makes its rest
+/// an error of the stream, and HTTP/2 ends a connection that has too many of those.
+pub(super) async fn pass_over(mut body: Body) {
+    let rest = async {
+        let mut passed = 0;
+        while passed < PASSED_OVER
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            passed += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // One that is slow or long is left where it is.
+    let _ = timeout(PASSED_OVER_LIMIT, rest).await;
+}
+
 /// Reads a request of one message of at most `most` bytes.
 ///
 /// # Errors
@@ -80,6 +99,7 @@ mod tests {
 
     use http_body::Frame;
     use http_body_util::{Full, StreamBody};
+    use tokio_stream::wrappers::ReceiverStream;
     use tonic_types::StatusExt;
 
     use super::*;
@@ -124,6 +144,21 @@ mod tests {
         assert_eq!(reason(read(announced, 2).await), "REQUEST_TOO_LARGE");
         let lied = frames(&[b"\0\0\0\0\x01", b"abc"]);
         assert_eq!(reason(read(lied, 2).await), "REQUEST_TOO_LARGE");
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_is_read_to_its_end_if_that_comes_soon() {
+        let (sender, receiver) = tokio::sync::mpsc::channel::<Result<_, Status>>(1);
+        let body = Body::new(StreamBody::new(ReceiverStream::new(receiver)));
+        let passed = tokio::spawn(pass_over(body));
+        let ab = Frame::data(Bytes::from_static(b"ab"));
+        sender.send(Ok(ab)).await.unwrap();
+        assert!(!passed.is_finished());
+        drop(sender);
+        passed.await.unwrap();
+        let endless =
+            futures::stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 999]))));
+        pass_over(Body::new(StreamBody::new(endless))).await;
     }
 
     #[tokio::test]

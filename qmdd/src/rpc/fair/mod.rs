@@ -134,32 +134,41 @@ async fn let_in(
     request: Request<Body>,
 ) -> Result<(Request<Body>, Place), Status> {
     let kind = Kind::of(request.uri().path());
-    let peer = request.extensions().get::<Peer>();
-    // Without one there is no connection: all of these share.
-    let connection = Id(peer.map_or(0, Peer::id));
-    if kind.pool != Pool::Control
-        && let Some(most) = peer.and_then(Peer::over)
-    {
-        return Err(connection::refusal(most));
-    }
-    let waits = kind.pool.waits();
-    let place = if waits {
-        turns.enter(connection, kind.pool)?
-    } else {
-        turns.enter_at_once(connection, kind.pool)?
+    let place = match enter(turns, kind.pool, request.extensions().get::<Peer>()) {
+        Ok(place) => place,
+        Err(refusal) => {
+            arrival::pass_over(request.into_body()).await;
+            return Err(refusal);
+        }
     };
     let Some(most) = kind.most else {
         return Ok((request, place));
     };
     let (head, body) = request.into_parts();
     let message = arrival::whole(body, most, &place).await?;
-    let place = if waits {
+    let place = if kind.pool.waits() {
         place.turn(kind.says.pool(kind.pool, &message)).await
     } else {
         place
     };
     let body = Body::new(Full::new(message));
     Ok((Request::from_parts(head, body), place))
+}
+
+/// Lets a request in, if there is room for it.
+fn enter(turns: &Arc<Turns>, pool: Pool, peer: Option<&Peer>) -> Result<Place, Status> {
+    // Without one there is no connection: all of these share.
+    let connection = Id(peer.map_or(0, Peer::id));
+    if pool != Pool::Control
+        && let Some(most) = peer.and_then(Peer::over)
+    {
+        return Err(connection::refusal(most));
+    }
+    if pool.waits() {
+        turns.enter(connection, pool)
+    } else {
+        turns.enter_at_once(connection, pool)
+    }
 }
 
 fn late(began: bool) -> Status {

@@ -143,7 +143,8 @@ pub(super) fn be(arguments: &[String]) -> Result<()> {
                             counts[1].fetch_add(1, Relaxed);
                             let told = status.get_details_retry_info();
                             let told = told.and_then(|info| info.retry_delay);
-                            let told = told.context("a refusal without a time")?;
+                            let told = told
+                                .with_context(|| format!("a refusal without a time: {status}"))?;
                             if is_patient {
                                 tokio::time::sleep(told).await;
                             }
