@@ -156,8 +156,8 @@ mod tests {
         assert!(!passed.is_finished());
         drop(sender);
         passed.await.unwrap();
-        let endless =
-            futures::stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 999]))));
+        let zeros = || Ok::<_, Status>(Frame::data(Bytes::from_static(&[0; 999])));
+        let endless = futures::stream::repeat_with(zeros);
         pass_over(Body::new(StreamBody::new(endless))).await;
     }
 

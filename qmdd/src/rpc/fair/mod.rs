@@ -17,11 +17,12 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
 use http_body_util::Full;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
     Status,
     body::Body,
@@ -44,6 +45,9 @@ use super::status;
 use crate::domain::Reason;
 
 pub(super) use self::turn::held;
+
+/// How long a refusal is held back.
+const REFUSING: Duration = Duration::from_millis(100);
 
 /// Lets requests in, in turn.
 #[derive(Debug, Clone)]
@@ -138,6 +142,8 @@ async fn let_in(
         Ok(place) => place,
         Err(refusal) => {
             arrival::pass_over(request.into_body()).await;
+            // Who asks again at once would otherwise keep a core busy with refusals.
+            sleep(REFUSING).await;
             return Err(refusal);
         }
     };
