@@ -1,4 +1,5 @@
-//! How long a search takes as a whole process: from its start to its end, the daemon warm.
+//! How long a search takes in a warm daemon: as a whole process, from its start to its end, and over an open
+//! connection.
 
 use std::{
     io::Write,
@@ -7,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use qmd_tests::{Daemon, program};
+use qmd_proto::v1::SearchMode;
+use qmd_tests::{Daemon, calls, program};
+use tonic::{Status, transport::Channel};
 
 use crate::{quality::MODES, upstream::Upstream};
 
@@ -76,6 +79,13 @@ pub(crate) fn time(command: &mut Command) -> Result<Duration> {
     let elapsed = began.elapsed();
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(elapsed)
+}
+
+/// Searches for ten hits by words, as an editor does.
+pub(crate) async fn by_words(channel: &Channel, question: &str) -> Result<Duration, Status> {
+    let began = Instant::now();
+    calls::search(channel, question, SearchMode::Lexical, 10).await?;
+    Ok(began.elapsed())
 }
 
 /// `None` of nothing; the mean of the two middle ones of an even number.

@@ -23,6 +23,7 @@ mod quality;
 mod remote;
 mod reranker;
 mod search;
+mod sections;
 mod soak;
 mod texts;
 mod update;

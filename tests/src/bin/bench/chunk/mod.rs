@@ -8,7 +8,7 @@ mod speed;
 
 use std::io::{self, Write};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use qmdd::{
     domain::ChunkSpan,
     text::{
@@ -19,6 +19,7 @@ use qmdd::{
 };
 
 use self::files::File;
+use crate::sections;
 
 /// Folders of code and documents, separated as those of `PATH` are.
 const CODE: &str = "QMD_BENCH_CODE";
@@ -26,21 +27,10 @@ const SECTIONS: [&str; 3] = ["speed", "corpus", "search"];
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    if let Some(unknown) = sections
-        .iter()
-        .find(|name| !SECTIONS.contains(&name.as_str()))
-    {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
+    let sections = sections::chosen(SECTIONS, sections)?;
     let mut out = io::stdout();
     let files = files::all(&mut out)?;
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "speed" => speed::measure(&mut out, &files)?,

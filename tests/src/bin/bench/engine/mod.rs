@@ -15,12 +15,12 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use qmd_proto::v1::ModelRole;
 use qmd_tests::{Daemon, Sandbox, calls};
 use tonic::transport::Channel;
 
-use crate::texts;
+use crate::{sections, texts};
 
 /// What the sections share.
 struct Bench {
@@ -43,19 +43,11 @@ const SECTIONS: [&str; 7] = [
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    if let Some(unknown) = sections
-        .iter()
-        .find(|name| !SECTIONS.contains(&name.as_str()))
-    {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
-    tokio::runtime::Runtime::new()?.block_on(run(sections))
+    let sections = sections::chosen(SECTIONS, sections)?;
+    tokio::runtime::Runtime::new()?.block_on(run(&sections))
 }
 
-async fn run(sections: &[String]) -> Result<()> {
+async fn run(sections: &[&str]) -> Result<()> {
     let mut out = io::stdout();
     let daemon = start([("QMDD_CACHE_MB", "0")])?;
     let channel = daemon.channel().await?;
@@ -68,10 +60,7 @@ async fn run(sections: &[String]) -> Result<()> {
         texts,
         upstream: env::var_os(crate::UPSTREAM).map(PathBuf::from),
     };
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for &section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "throughput" => throughput::measure(&mut out, &bench).await?,

@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
-use super::search;
-use crate::{figures::spread, process::Process};
+use crate::{figures::spread, latency::by_words, process::Process};
 
 const CONNECTIONS: usize = 1_000;
 
@@ -91,7 +90,7 @@ async fn wave(channels: &[Channel], questions: &[String], each: usize) -> Result
         for request in 0..each {
             let question = questions[(connection * each + request) % questions.len()].clone();
             let channel = channel.clone();
-            calls.spawn(async move { search(&channel, &question).await });
+            calls.spawn(async move { by_words(&channel, &question).await });
         }
     }
     let mut wave = Wave::default();

@@ -22,9 +22,9 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::search;
 use crate::{
     figures::{ms, percentile, spread},
+    latency::by_words,
     update::notes::Notes,
 };
 
@@ -79,7 +79,7 @@ pub(super) fn measure(
 async fn edit(channel: &Channel, questions: &[String], count: usize) -> Result<Vec<Duration>> {
     let mut times = Vec::with_capacity(count);
     for number in 0..count {
-        times.push(search(channel, &questions[number % questions.len()]).await?);
+        times.push(by_words(channel, &questions[number % questions.len()]).await?);
         tokio::time::sleep(PAUSE).await;
     }
     Ok(times)
@@ -109,7 +109,7 @@ impl Greedy {
 }
 
 /// Is greedy until standard input ends: a rude client asks again at once, a patient one when it is told to.
-pub(super) fn be(arguments: &[String]) -> Result<()> {
+pub(crate) fn be(arguments: &[String]) -> Result<()> {
     let [manners, socket] = arguments else {
         bail!("`{GREEDY}` takes manners and a socket");
     };
@@ -135,7 +135,7 @@ pub(super) fn be(arguments: &[String]) -> Result<()> {
                     if ended.load(Relaxed) {
                         break;
                     }
-                    match search(&channel, &questions[number % questions.len()]).await {
+                    match by_words(&channel, &questions[number % questions.len()]).await {
                         Ok(_) => {
                             counts[0].fetch_add(1, Relaxed);
                         }

@@ -4,33 +4,23 @@
 mod crowd;
 mod greedy;
 
-use std::{
-    io::{self, Write},
-    time::{Duration, Instant},
-};
+use std::io::{self, Write};
 
-use anyhow::{Context, Result, bail};
-use qmd_proto::v1::{SearchMode, SearchRequest, search_service_client::SearchServiceClient};
+use anyhow::{Context, Result};
 use qmd_tests::{Daemon, Sandbox};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tonic::{Status, transport::Channel};
 
-use crate::update::notes::{self, Notes};
+pub(crate) use self::greedy::{GREEDY, be as be_greedy};
+use crate::{
+    sections,
+    update::notes::{self, Notes},
+};
 
 const SECTIONS: [&str; 2] = ["crowd", "greedy"];
 
-/// What the greedy client calls itself by, as a process of its own.
-pub(crate) use self::greedy::GREEDY;
-
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    let is_known = |name: &&String| SECTIONS.contains(&name.as_str());
-    if let Some(unknown) = sections.iter().find(|name| !is_known(name)) {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
+    let sections = sections::chosen(SECTIONS, sections)?;
     take_descriptors()?;
     let mut out = io::stdout();
     let mut notes = Notes::new();
@@ -43,10 +33,7 @@ pub(crate) fn measure(sections: &[String]) -> Result<()> {
         notes::COUNT
     )?;
     let runtime = tokio::runtime::Runtime::new()?;
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "crowd" => runtime.block_on(crowd::measure(&mut out, &daemon, &questions))?,
@@ -54,11 +41,6 @@ pub(crate) fn measure(sections: &[String]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Is the greedy client until its standard input ends.
-pub(crate) fn be_greedy(arguments: &[String]) -> Result<()> {
-    greedy::be(arguments)
 }
 
 /// A descriptor for each connection.
@@ -79,18 +61,4 @@ fn index(daemon: &Daemon, notes: &mut Notes) -> Result<()> {
     let _ = daemon.qmdctl(add).ok();
     let _ = daemon.qmdctl(["update"]).ok();
     Ok(())
-}
-
-/// Searches by words, as an editor does; how long it took.
-async fn search(channel: &Channel, question: &str) -> Result<Duration, Status> {
-    let request = SearchRequest {
-        query: question.to_owned(),
-        mode: SearchMode::Lexical.into(),
-        limit: 10,
-        ..SearchRequest::default()
-    };
-    let mut client = SearchServiceClient::new(channel.clone());
-    let began = Instant::now();
-    client.search(request).await?;
-    Ok(began.elapsed())
 }

@@ -15,11 +15,11 @@ use std::{
     io::{self, Write},
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use qmd_proto::v1::ModelRole;
 use qmd_tests::{Daemon, Gateway, Remote, Sandbox, models};
 
-use crate::reranker;
+use crate::{reranker, sections};
 
 /// Results are computed each time.
 const NO_CACHE: (&str, &str) = ("QMDD_CACHE_MB", "0");
@@ -31,25 +31,14 @@ const SECTIONS: [&str; 5] = ["containers", "faults", "overhead", "parity", "pipe
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    if let Some(unknown) = sections
-        .iter()
-        .find(|name| !SECTIONS.contains(&name.as_str()))
-    {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
-    tokio::runtime::Runtime::new()?.block_on(run(sections))
+    let sections = sections::chosen(SECTIONS, sections)?;
+    tokio::runtime::Runtime::new()?.block_on(run(&sections))
 }
 
-async fn run(sections: &[String]) -> Result<()> {
+async fn run(sections: &[&str]) -> Result<()> {
     let mut out = io::stdout();
     let mut pair = None;
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for &section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "containers" => fan::measure(&mut out).await?,

@@ -12,14 +12,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use qmd_proto::v1::ModelRole;
 use qmd_tests::{Daemon, Sandbox};
 
 use crate::{
     DATA, UPSTREAM,
     collection::{self, Collection},
-    quality, reranker,
+    quality, reranker, sections,
     upstream::Upstream,
 };
 
@@ -27,21 +27,17 @@ const SECTIONS: [&str; 3] = ["times", "budget", "upstream"];
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    let is_known = |name: &&String| SECTIONS.contains(&name.as_str());
-    if let Some(unknown) = sections.iter().find(|name| !is_known(name)) {
-        let known = SECTIONS.join(", ");
-        bail!("there is no section {unknown}; there are {known}");
-    }
+    let sections = sections::chosen(SECTIONS, sections)?;
     let data = env::var_os(DATA);
     let data = data.with_context(|| format!("{DATA} names no folder of judged collections"))?;
     let collections = collection::load_all(Path::new(&data))?;
     let program = env::var_os(UPSTREAM).map(PathBuf::from);
     let upstream = program.map(|program| Upstream::new(&program, "qmdd-bench-search"));
-    tokio::runtime::Runtime::new()?.block_on(run(sections, &collections, upstream.as_ref()))
+    tokio::runtime::Runtime::new()?.block_on(run(&sections, &collections, upstream.as_ref()))
 }
 
 async fn run(
-    sections: &[String],
+    sections: &[&str],
     collections: &[Collection],
     upstream: Option<&Upstream>,
 ) -> Result<()> {
@@ -49,19 +45,18 @@ async fn run(
     if upstream.is_none() {
         writeln!(out, "upstream: not measured, {UPSTREAM} names no program")?;
     }
-    let wanted = |name| sections.is_empty() || sections.iter().any(|wanted| wanted == name);
     // How long a search takes hardly depends on the collection: that with the most questions.
     let most = collections.iter().max_by_key(|it| it.judged().count());
     let most = most.context("there is no collection")?;
-    if wanted("times") {
+    if sections.contains(&"times") {
         writeln!(out, "\n## times\n")?;
         times::measure(&mut out, most, upstream).await?;
     }
-    if wanted("budget") {
+    if sections.contains(&"budget") {
         writeln!(out, "\n## budget\n")?;
         budget::measure(&mut out, most).await?;
     }
-    if wanted("upstream")
+    if sections.contains(&"upstream")
         && let Some(upstream) = upstream
     {
         writeln!(out, "\n## upstream\n")?;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use qmd_tests::{Daemon, Sandbox, program};
 
 use self::notes::Notes;
@@ -21,6 +21,7 @@ use crate::{
     UPSTREAM,
     figures::{ms, percentile},
     latency::time,
+    sections,
     upstream::Upstream,
 };
 
@@ -30,13 +31,7 @@ const ROUNDS: usize = 10;
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    let is_known = |name: &&String| SECTIONS.contains(&name.as_str());
-    if let Some(unknown) = sections.iter().find(|name| !is_known(name)) {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
+    let sections = sections::chosen(SECTIONS, sections)?;
     let mut out = io::stdout();
     let mut notes = Notes::new();
     let daemon = Daemon::start(Sandbox::new()?)?;
@@ -51,10 +46,7 @@ pub(crate) fn measure(sections: &[String]) -> Result<()> {
         notes::COUNT,
         bytes as f64 / 1e6
     )?;
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "scan" => scan(&mut out, &daemon, &folder, &mut notes)?,

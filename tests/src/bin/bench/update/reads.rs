@@ -8,12 +8,13 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use qmd_proto::v1::{SearchMode, SearchRequest, search_service_client::SearchServiceClient};
 use qmd_tests::{Daemon, program};
-use tonic::transport::Channel;
 
 use super::notes::Notes;
-use crate::figures::{ms, percentile, spread};
+use crate::{
+    figures::{ms, percentile, spread},
+    latency::by_words,
+};
 
 /// Searches while nothing else runs.
 const IDLE: usize = 1_000;
@@ -32,7 +33,7 @@ pub(super) fn measure(
     let channel = runtime.block_on(daemon.channel())?;
     let search = |round: usize| {
         let question = &questions[round % questions.len()];
-        runtime.block_on(search(&channel, question))
+        runtime.block_on(by_words(&channel, question))
     };
     // Whatever is lazy, is so once.
     for round in 0..questions.len() {
@@ -78,17 +79,4 @@ pub(super) fn measure(
         ms(percentile(&mut busy, 0.99))
     )?;
     Ok(())
-}
-
-async fn search(channel: &Channel, question: &str) -> Result<Duration> {
-    let request = SearchRequest {
-        query: question.to_owned(),
-        mode: SearchMode::Lexical.into(),
-        limit: 10,
-        ..SearchRequest::default()
-    };
-    let mut client = SearchServiceClient::new(channel.clone());
-    let began = Instant::now();
-    client.search(request).await?;
-    Ok(began.elapsed())
 }

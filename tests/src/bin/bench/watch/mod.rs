@@ -11,28 +11,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use qmd_tests::{Daemon, Random, Sandbox, wait};
 use serde_json::Value;
 
 pub(crate) use self::latency::found;
+use crate::sections;
 
 const SECTIONS: [&str; 3] = ["latency", "storm", "rest"];
 
 /// Measures the named sections, or all of them.
 pub(crate) fn measure(sections: &[String]) -> Result<()> {
-    let is_known = |name: &&String| SECTIONS.contains(&name.as_str());
-    if let Some(unknown) = sections.iter().find(|name| !is_known(name)) {
-        bail!(
-            "there is no section {unknown}; there are {}",
-            SECTIONS.join(", ")
-        );
-    }
+    let sections = sections::chosen(SECTIONS, sections)?;
     let mut out = io::stdout();
-    for section in SECTIONS {
-        if !sections.is_empty() && !sections.iter().any(|wanted| wanted == section) {
-            continue;
-        }
+    for section in sections {
         writeln!(out, "\n## {section}\n")?;
         match section {
             "latency" => latency::measure(&mut out)?,
